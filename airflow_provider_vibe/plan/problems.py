@@ -60,14 +60,21 @@ class ProblemCode(StrEnum):
     BAD_SCHEDULE = "bad-schedule"
     BAD_PARAM = "bad-param"
     DUPLICATE_PLAN = "duplicate-plan"
+    REFUSED = "refused"
     # only worth a warning
     REPEATED_DEPENDENCY = "repeated-dependency"
     NEGATIVE_DURATION = "negative-duration"
     COERCED = "coerced"
+    IGNORED_TOOL = "ignored-tool"
 
 
 WARNINGS = frozenset(
-    {ProblemCode.REPEATED_DEPENDENCY, ProblemCode.NEGATIVE_DURATION, ProblemCode.COERCED}
+    {
+        ProblemCode.REPEATED_DEPENDENCY,
+        ProblemCode.NEGATIVE_DURATION,
+        ProblemCode.COERCED,
+        ProblemCode.IGNORED_TOOL,
+    }
 )
 
 

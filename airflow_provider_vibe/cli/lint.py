@@ -1,0 +1,53 @@
+"""`airflow vibe lint`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from airflow_provider_vibe.dag.loader import plan_files, translate_all
+from airflow_provider_vibe.dag.translator import configured_translator
+from airflow_provider_vibe.plan.problems import Problem, ProblemCode, VibeError, format_problems
+
+CLEAN, PROBLEMS, CANNOT_READ = 0, 1, 2
+
+
+def lint(args: Namespace) -> None:
+    """Print every problem of every plan below the paths given, and exit.
+
+    :param args: ``paths`` and ``format``.
+    """
+    missing = [path for path in args.paths if not Path(path).exists()]
+    if missing:
+        sys.exit(_say(f"there is no {', '.join(missing)}"))
+    paths = [found for path in args.paths for found in _plans_at(Path(path))]
+    if not paths:
+        sys.exit(_say(f"no plan files (*.vibe.json, *.vibe.yaml, *.vibe.yml) in {', '.join(args.paths)}"))
+    try:
+        translator = configured_translator()
+    except VibeError as error:
+        sys.exit(_say(str(error)))
+    problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
+    print(
+        json.dumps([each.as_json() for each in problems], indent=2)
+        if args.format == "json"
+        else format_problems(problems) or f"{len(paths)} plans, no problems"
+    )
+    sys.exit(_exit_code(problems))
+
+
+def _plans_at(path: Path) -> list[Path]:
+    return plan_files(path) if path.is_dir() else [path]
+
+
+def _exit_code(problems: list[Problem]) -> int:
+    if any(problem.code is ProblemCode.UNREADABLE for problem in problems):
+        return CANNOT_READ
+    return PROBLEMS if any(not problem.is_warning for problem in problems) else CLEAN
+
+
+def _say(message: str) -> int:
+    print(f"airflow vibe lint: {message}", file=sys.stderr)
+    return CANNOT_READ

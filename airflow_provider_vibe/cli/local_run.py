@@ -1,0 +1,83 @@
+"""One run of a plan in this process: its real DAG, its real operators, no scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vibe.plan.identity import FEEDBACK_TASK_ID
+from airflow_provider_vibe.plan.problems import VibeError
+from airflow_provider_vibe.runtime.outcome import ExecutionResult
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
+
+BUNDLE = "dags-folder"
+
+Watcher = Callable[[str, Mapping[str, Any]], None]
+"""Is told ``started``, ``completed``, ``failed``, ``retry`` with Airflow's task context."""
+
+
+def run_locally(dag: DAG, conf: Mapping[str, Any], watcher: Watcher | None = None) -> ExecutionResult:
+    """Run *dag* once, task after task, as `airflow dags test` does, and give what came of it.
+
+    :param dag: the DAG of a plan.
+    :param conf: the parameters of the run.
+    :param watcher: is told what happens as it happens.
+    :raises VibeError: the run left no result.
+    """
+    prepare_database()
+    _register(dag)
+    if watcher is not None:
+        _attach(dag, watcher)
+    run = dag.test(run_conf=dict(conf))
+    return read_result(run)
+
+
+def prepare_database() -> None:
+    """Make the tables of a database that has none, as `airflow standalone` does."""
+    from airflow import settings
+    from airflow.utils import db
+    from sqlalchemy import inspect
+
+    if not inspect(settings.engine).has_table("dag_run"):
+        db.initdb()
+
+
+def read_result(run: DagRun) -> ExecutionResult:
+    """The result that the feedback of a run has gathered.
+
+    :raises VibeError: it has gathered none.
+    """
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    query = XComModel.get_many(
+        run_id=run.run_id, key="return_value", task_ids=FEEDBACK_TASK_ID, dag_ids=run.dag_id
+    )
+    with create_session() as session:
+        stored = session.scalars(query).first()
+        if stored is None:
+            raise VibeError(f"run {run.run_id} of {run.dag_id} left no feedback; it ended {run.state}")
+        return ExecutionResult.model_validate(XComModel.deserialize_value(stored))
+
+
+def _register(dag: DAG) -> None:
+    """Airflow runs only what its database knows."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(dag_folder="/dev/null", collect_dags=False)
+    dag.relative_fileloc = f"{dag.dag_id}.vibe"
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, BUNDLE, None)
+
+
+def _attach(dag: DAG, watcher: Watcher) -> None:
+    for task in dag.tasks:
+        task.on_execute_callback = [lambda context: watcher("started", context)]
+        task.on_success_callback = [lambda context: watcher("completed", context)]
+        task.on_failure_callback = [lambda context: watcher("failed", context)]
+        task.on_retry_callback = [lambda context: watcher("retry", context)]

@@ -1,0 +1,147 @@
+"""`airflow vibe run`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from airflow_provider_vibe.cli.local_run import run_locally
+from airflow_provider_vibe.cli.report import artifacts, result_tree
+from airflow_provider_vibe.dag.builder import build_dag
+from airflow_provider_vibe.dag.translator import configured_translator
+from airflow_provider_vibe.plan.models import WorkflowPlan
+from airflow_provider_vibe.plan.problems import VibeError, did_you_mean, format_problems, one_line, quoted
+from airflow_provider_vibe.plan.reading import examine_file
+from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus
+
+COMPLETED, FAILED, BAD_PLAN = 0, 1, 2
+MARKS_OF_EVENTS = {
+    "started": "[cyan]▶[/]",
+    "completed": "[green]✔[/]",
+    "failed": "[red]✘[/]",
+    "retry": "[yellow]↻[/]",
+}
+
+
+class ParamError(VibeError):
+    """A parameter on the command line that the plan does not have, or that does not fit it."""
+
+
+def run(args: Namespace) -> None:
+    """Run a plan, show its progress and its result, and exit.
+
+    :param args: ``plan``, ``param`` and ``json``.
+    """
+    try:
+        translator = configured_translator()
+        reading = examine_file(Path(args.plan), translator.settings.rules)
+        if reading.problems:
+            print(format_problems(reading.problems), file=sys.stderr)
+        if reading.plan is None:
+            sys.exit(BAD_PLAN)
+        conf = parse_params(args.param, reading.plan)
+        dag = build_dag(reading.plan, translator)
+    except VibeError as error:
+        print(f"airflow vibe run: {error}", file=sys.stderr)
+        sys.exit(BAD_PLAN)
+    log_path = Path(tempfile.gettempdir(), f"airflow-vibe-run-{os.getpid()}.log")
+    with _logs_in(log_path) as console:
+        result = run_locally(dag, conf, Progress(console).tell)
+    _show(reading.plan, result, log_path)
+    if args.json:
+        Path(args.json).write_text(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    sys.exit(COMPLETED if result.status is ExecutionStatus.COMPLETED else FAILED)
+
+
+def parse_params(written: list[str], plan: WorkflowPlan) -> dict[str, Any]:
+    """The parameters of a run from ``NAME=VALUE`` texts; a value is JSON unless the plan wants a text there.
+
+    :raises ParamError: one that the plan does not have, a value that does not fit, or one that is missing.
+    """
+    values: dict[str, Any] = {}
+    for text in written:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ParamError(f"--param {quoted(text)} should be NAME=VALUE")
+        if name not in plan.params:
+            hint = did_you_mean(name, plan.params) or f"it has {', '.join(plan.params) or 'none'}"
+            raise ParamError(f"the plan has no parameter {quoted(name)} ({hint})")
+        values[name] = _param_value(value, plan.params[name])
+    _check_params(values, plan)
+    return values
+
+
+def _param_value(text: str, schema: Mapping[str, Any]) -> Any:
+    if schema.get("type") == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _check_params(values: Mapping[str, Any], plan: WorkflowPlan) -> None:
+    from jsonschema import Draft202012Validator, ValidationError
+
+    for name, schema in plan.params.items():
+        if name not in values and "default" not in schema:
+            raise ParamError(f"the plan needs a value for {quoted(name)}: --param {name}=…")
+        try:
+            Draft202012Validator(schema).validate(values.get(name, schema.get("default")))
+        except ValidationError as error:
+            raise ParamError(f"parameter {quoted(name)}: {error.message}") from None
+
+
+class Progress:
+    """Prints a line for each thing that happens to a node.
+
+    :param console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def tell(self, event: str, context: Mapping[str, Any]) -> None:
+        """Print what happened; the tasks that only hold the graph together are left out.
+
+        :param event: ``started``, ``completed``, ``failed`` or ``retry``.
+        :param context: Airflow's task context.
+        """
+        node = getattr(context["ti"].task, "node", None)
+        if node is not None:
+            self._console.print(f"{MARKS_OF_EVENTS[event]} {escape(one_line(node.id))}", highlight=False)
+
+
+@contextmanager
+def _logs_in(path: Path) -> Iterator[Console]:
+    """Airflow's own output goes to a file meanwhile; the console given still writes to the terminal."""
+    sys.stdout.flush()
+    terminal = os.dup(1)
+    with path.open("wb") as log, os.fdopen(os.dup(1), "w", encoding="utf-8") as shown:
+        os.dup2(log.fileno(), 1)
+        try:
+            yield Console(file=shown)
+        finally:
+            sys.stdout.flush()
+            os.dup2(terminal, 1)
+            os.close(terminal)
+
+
+def _show(plan: WorkflowPlan, result: ExecutionResult, log_path: Path) -> None:
+    console = Console()
+    console.print(result_tree(plan, result))
+    for uri in artifacts(result):
+        console.print(f"wrote {uri}", highlight=False, markup=False, soft_wrap=True)
+    console.print(result.headline(), highlight=False, markup=False)
+    if result.status is not ExecutionStatus.COMPLETED:
+        console.print(f"log: {log_path}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,147 @@
+"""load_vibe_dags(): the plans of a folder, in a DAG folder, without any other configuration.
+
+The loader file holds two lines and nothing that may fail: a plan with problems is left out and logged, so that the
+others load. Its problems are raised by a second file, ``vibe_plan_errors.py``, as an import error of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, get_parsing_context
+
+from airflow_provider_vibe.dag.builder import build_dag
+from airflow_provider_vibe.dag.translator import PlanTranslator, configured_translator
+from airflow_provider_vibe.plan.models import WorkflowPlan
+from airflow_provider_vibe.plan.problems import (
+    Place,
+    PlanError,
+    Problem,
+    ProblemCode,
+    format_problems,
+    quoted,
+)
+from airflow_provider_vibe.plan.reading import PLAN_SUFFIXES, Reading, examine, examine_file
+from airflow_provider_vibe.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of one plan file.
+
+    :param path: the file.
+    :param dag: its DAG; None when it has problems.
+    :param problems: everything wrong with it.
+    """
+
+    path: Path
+    dag: DAG | None
+    problems: tuple[Problem, ...]
+
+
+def read_plan(source: str | Path | bytes, *, name: str | None = None) -> WorkflowPlan:
+    """The plan in a file, held against the tools and limits of this installation.
+
+    :param source: a path, or the bytes of a plan file.
+    :param name: what to call it in messages; its ending tells the notation of bytes, JSON when left out.
+    :raises PlanError: with every problem.
+    """
+    rules = Settings.from_airflow().rules
+    if isinstance(source, bytes):
+        return examine(source, name or "plan.vibe.json", rules).plan_or_raise()
+    return examine_file(Path(source), rules).plan_or_raise()
+
+
+def load_vibe_dags(namespace: MutableMapping[str, Any], folder: str | Path | None = None) -> None:
+    """Put the DAGs of a folder of plans into the namespace of a module in a DAG folder.
+
+    On a worker, which asks for one DAG, only that one is built.
+
+    :param namespace: the module's ``globals()``.
+    :param folder: the folder, searched with all below it; relative to the module's own, which is the default.
+    """
+    translator = configured_translator()
+    wanted = get_parsing_context().dag_id
+    plans = plan_files(_folder_of(namespace, folder))
+    for translation in (
+        translate_all(plans, translator) if wanted is None else translate_one(plans, wanted, translator)
+    ):
+        if translation.dag is not None:
+            namespace[f"plan {translation.dag.dag_id}"] = translation.dag
+        elif translation.problems:
+            log.warning("left out a plan with problems:\n%s", format_problems(translation.problems))
+
+
+def raise_plan_errors(namespace: MutableMapping[str, Any], folder: str | Path | None = None) -> None:
+    """Raise the problems of all plans in a folder, so that Airflow's UI shows them among the import errors.
+
+    :param namespace: the ``globals()`` of a module that does nothing else.
+    :param folder: as for :func:`load_vibe_dags`.
+    :raises PlanError: when any plan has problems.
+    """
+    plans = plan_files(_folder_of(namespace, folder))
+    broken = [each for each in translate_all(plans, configured_translator()) if each.dag is None]
+    if broken:
+        raise PlanError([problem for translation in broken for problem in translation.problems])
+
+
+def _folder_of(namespace: MutableMapping[str, Any], folder: str | Path | None) -> Path:
+    return Path(namespace["__file__"]).parent / (folder or ".")
+
+
+def plan_files(folder: Path) -> list[Path]:
+    """The plan files in *folder* and below, sorted by path."""
+    return sorted(path for path in folder.rglob("*.vibe.*") if path.name.endswith(PLAN_SUFFIXES))
+
+
+def translate_all(paths: list[Path], translator: PlanTranslator) -> Iterator[Translation]:
+    """Each plan as a DAG; of two plans with one DAG id the first has it."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        translation = translate(path, examine_file(path, translator.settings.rules), translator)
+        if translation.dag is not None:
+            owner = first.setdefault(translation.dag.dag_id, path)
+            if owner != path:
+                message = f"{quoted(translation.dag.dag_id)} is already the plan in {owner}"
+                place = Place(("id",), file=str(path))
+                problem = Problem(ProblemCode.DUPLICATE_PLAN, message, place, "give it another id")
+                translation = Translation(path, None, (problem,))
+        yield translation
+
+
+def translate_one(paths: list[Path], dag_id: str, translator: PlanTranslator) -> Iterator[Translation]:
+    """The DAG of one id; files whose bytes mention it are looked at first, the others only when need be."""
+    mentions = {path: _mentions(path, dag_id) for path in paths}
+    for path in sorted(paths, key=lambda path: not mentions[path]):
+        reading = examine_file(path, translator.settings.rules)
+        if reading.plan is not None and translator.dag_id(reading.plan) == dag_id:
+            yield translate(path, reading, translator)
+            return
+
+
+def _mentions(path: Path, dag_id: str) -> bool:
+    try:
+        return path.is_file() and dag_id.encode() in path.read_bytes()
+    except OSError:
+        return False
+
+
+def translate(path: Path, reading: Reading, translator: PlanTranslator) -> Translation:
+    """The DAG of a plan; what Airflow refuses, or a translator of one's own, is a problem of this plan alone."""
+    if reading.plan is None:
+        return Translation(path, None, reading.problems)
+    try:
+        dag = build_dag(reading.plan, translator)
+        dag.validate()
+    except Exception as error:
+        log.exception("cannot translate %s", path)
+        message = f"no DAG can be made of it: {type(error).__name__}: {error}"
+        problem = Problem(ProblemCode.REFUSED, message, Place(file=str(path)))
+        return Translation(path, None, (*reading.problems, problem))
+    return Translation(path, dag, reading.problems)

@@ -1,0 +1,145 @@
+"""VibeNodeOperator: Airflow's side of a node."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
+from airflow_provider_vibe.plan.models import NodeType, Vibe, WorkflowNode
+from airflow_provider_vibe.plan.problems import quoted
+from airflow_provider_vibe.plan.rules import PlanRules
+from airflow_provider_vibe.plan.work_checks import SIMULATE_PARAM
+from airflow_provider_vibe.runtime.context import NodeContext, output_of
+from airflow_provider_vibe.runtime.node import do_work, failed_outcome, run_node
+from airflow_provider_vibe.runtime.outcome import NodeOutcome
+from airflow_provider_vibe.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_vibe.tools.registry import ToolRegistry
+
+OUTCOME_KEY = "vibe_outcome"
+"""The XCom a node leaves beside its result, also when it fails."""
+
+
+class VibeNodeOperator(BaseOperator):
+    """Runs one node of a plan.
+
+    No field is a template: a plan is data, and its texts reach Jinja nowhere.
+
+    :param node: the node.
+    :param vibe: the intent behind its plan.
+    :param upstream: the task ids of the nodes whose outputs it may look at, by node id.
+    :param timezone: of the plan; tells which day a run is for.
+    """
+
+    template_fields: Sequence[str] = ()
+    node_type: ClassVar[NodeType | None] = None
+
+    def __init__(
+        self,
+        *,
+        node: WorkflowNode,
+        vibe: Vibe | None = None,
+        upstream: Mapping[str, str] | None = None,
+        timezone: str = "UTC",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if self.node_type is not None and node.type is not self.node_type:
+            raise ValueError(
+                f"{type(self).__name__} runs nodes of type {self.node_type}; {quoted(node.id)} is of type {node.type}"
+            )
+        self.node = node
+        self.vibe = vibe or Vibe(description="")
+        self.upstream = dict(upstream or {})
+        self.timezone = timezone
+
+    def execute(self, context: Context) -> Any:
+        """Run the node, leave its outcome in XCom, and return its result or raise what it failed of."""
+        started_at, clock = datetime.now(UTC), time.monotonic()
+        try:
+            outcome = asyncio.run(self._run(context))
+        except (Exception, AirflowTaskTimeout) as error:
+            told = self._timed_out() if isinstance(error, AirflowTaskTimeout) else error
+            outcome = failed_outcome(self.node, told, started_at, time.monotonic() - clock)
+        outcome.try_number = context["ti"].try_number
+        context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome.as_json())
+        if outcome.exception is not None:
+            raise outcome.exception
+        return outcome.result
+
+    async def work(
+        self, node: WorkflowNode, context: NodeContext, tools: ToolRegistry, rules: PlanRules
+    ) -> Any:
+        """Do the node's work; a subclass may do it in its own way.
+
+        :param node: the node.
+        :param context: what it may see.
+        :param tools: who can do it.
+        :param rules: default tools and whether a node without one is simulated.
+        """
+        return await do_work(node, context, tools, rules)
+
+    async def _run(self, context: Context) -> NodeOutcome:
+        settings = Settings.from_airflow()
+        rules = settings.rules
+        simulate = rules.simulate_missing or context["params"].get(SIMULATE_PARAM) is True
+        return await run_node(
+            self.node,
+            node_context(context, self.vibe, self.upstream, self.timezone),
+            settings.tools,
+            PlanRules(rules.limits, rules.tools, rules.default_tools, simulate),
+            quality_threshold=settings.quality_threshold,
+            work=self.work,
+        )
+
+    def _timed_out(self) -> TimeoutError:
+        limit = self.execution_timeout.total_seconds() if self.execution_timeout else 0.0
+        return TimeoutError(f"{quoted(self.node.id)} timed out: an attempt may take {limit:g} seconds")
+
+
+def node_context(
+    context: Context, vibe: Vibe, upstream: Mapping[str, str], timezone: str = "UTC"
+) -> NodeContext:
+    """What a node may see, taken from Airflow's task context and XCom.
+
+    :param context: Airflow's task context.
+    :param vibe: the intent behind the plan.
+    :param upstream: task ids by node id; each is asked for its result.
+    :param timezone: of the plan.
+    """
+    outputs = {}
+    for node_id, task_id in upstream.items():
+        result = context["ti"].xcom_pull(task_ids=task_id, map_indexes=-1)
+        has_output, output = output_of(result)
+        if has_output:
+            outputs[node_id] = output
+    return NodeContext(
+        outputs=outputs, params=dict(context["params"]), run=run_fields(context, timezone), vibe=vibe
+    )
+
+
+def run_fields(context: Context, timezone: str) -> dict[str, Any]:
+    """What a plan may ask of a run; a run without a logical date has its own time instead.
+
+    :param context: Airflow's task context.
+    :param timezone: in which the day of the run is told.
+    """
+    import pendulum
+
+    dag_run = context["dag_run"]
+    moment = pendulum.instance(dag_run.logical_date or dag_run.run_after).in_timezone(timezone)
+    return {
+        "id": dag_run.run_id,
+        "dag_id": dag_run.dag_id,
+        "date": moment.to_date_string(),
+        "logical_date": moment.isoformat(),
+    }

@@ -1,0 +1,70 @@
+"""Ids that Airflow accepts, and digests of plans and nodes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_vibe.plan.models import WorkflowPlan
+
+FEEDBACK_TASK_ID = "vibe_feedback"
+HELPER_SUFFIX = "__open"
+"""Tasks that only hold the graph together end so: the gate of a composite, a join of many edges."""
+
+MAX_LENGTH = 200
+_TASK_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH}}}")
+_GROUP_SUFFIX = "__group"
+_GROUP_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_LENGTH - len(_GROUP_SUFFIX)}}}")
+_DOTS = re.compile(r"\.{1,2}")
+
+
+def airflow_id(name: str, allowed: re.Pattern[str] = _TASK_ID) -> str:
+    """*name* itself where Airflow (and a URL) takes it, else a readable ASCII slug and 8 hex digits of its SHA-256.
+
+    :param name: the id of a plan or a node.
+    :param allowed: what may stay as it is.
+    """
+    if allowed.fullmatch(name) and not _DOTS.fullmatch(name):
+        return name
+    from slugify import slugify
+
+    slug = slugify(name[:MAX_LENGTH], lowercase=False, max_length=100) or "id"
+    return f"{slug}-{sha256(name)[:8]}"
+
+
+def open_id(node_id: str) -> str:
+    """The id of the task that opens a composite."""
+    return airflow_id(node_id) + HELPER_SUFFIX
+
+
+def group_id(node_id: str) -> str:
+    """The id of the TaskGroup of a node with children; Airflow allows no dots there."""
+    return airflow_id(node_id, _GROUP_ID) + _GROUP_SUFFIX
+
+
+def join_id(task_ids: Iterable[str]) -> str:
+    """The id of the task that joins the ends of many tasks; depends on these alone."""
+    return f"join-{sha256(canonical_json(sorted(task_ids)))[:8]}{HELPER_SUFFIX}"
+
+
+def is_reserved(task_id: str) -> bool:
+    """Whether *task_id* has the form of one of the tasks that every DAG of a plan has."""
+    return task_id == FEEDBACK_TASK_ID or task_id.endswith(HELPER_SUFFIX)
+
+
+def plan_digest(plan: WorkflowPlan) -> str:
+    """SHA-256 of what a plan says, in hex; the notation, the order of keys and ``x-`` keys do not count."""
+    return sha256(canonical_json(plan.model_dump(mode="json", by_alias=True, exclude={"schema_uri"})))
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def sha256(text: str) -> str:
+    """SHA-256 of a text's UTF-8, in hex; a lone surrogate counts as what it would be in UTF-16."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

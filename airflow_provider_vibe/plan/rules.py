@@ -1,0 +1,98 @@
+"""What a plan is held against: limits, the tools there are, what to do with a node without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from airflow_provider_vibe.plan.models import NodeType
+
+
+class InputIssue(Protocol):
+    """One thing that is wrong with the inputs of a tool."""
+
+    @property
+    def path(self) -> Sequence[str | int]: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def hint(self) -> str | None: ...
+
+
+class ToolCatalog(Protocol):
+    """The tools a plan may name (``tools.ToolRegistry`` is one)."""
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Their names."""
+        ...
+
+    def check_inputs(
+        self, name: str, inputs: Mapping[str, Any], unresolved: Callable[[Any], bool]
+    ) -> Iterable[InputIssue]:
+        """What a tool's own schema has against *inputs*, but for values that *unresolved* says are not known yet."""
+        ...
+
+    def takes(self, name: str, key: str) -> bool:
+        """Whether the inputs of a tool may have *key*."""
+        ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a plan may be.
+
+    :param max_plan_bytes: bytes of a file.
+    :param max_nodes: nodes in the whole tree.
+    :param max_depth: levels of the tree.
+    :param max_edges: dependencies in the whole plan.
+    :param max_id_length: characters of an id.
+    :param max_string_length: characters of any one text.
+    """
+
+    max_plan_bytes: int = 1024 * 1024
+    max_nodes: int = 2_000
+    max_depth: int = 32
+    max_edges: int = 100_000
+    max_id_length: int = 200
+    max_string_length: int = 20_000
+
+    @property
+    def max_nesting(self) -> int:
+        """Levels of objects and lists in a file: two for each level of nodes, and a hundred for their parameters."""
+        return 2 * self.max_depth + 100
+
+
+@dataclass(frozen=True)
+class PlanRules:
+    """What a plan is held against.
+
+    :param limits: how large it may be.
+    :param tools: the tools it may name; None leaves everything about tools unchecked.
+    :param default_tools: the tool of a node that names none, by node type.
+    :param simulate_missing: whether a node without a tool is simulated (``[vibe] missing_tool = simulate``).
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    tools: ToolCatalog | None = None
+    default_tools: Mapping[str, str] = field(default_factory=dict)
+    simulate_missing: bool = False
+
+    def tool_of(self, node_type: str, parameters: Mapping[str, Any]) -> str | None:
+        """The name of the tool a node asks for, else the default one of its type; a composite has none."""
+        if node_type == NodeType.COMPOSITE:
+            return None
+        asked: str | None = parameters.get("tool")
+        return asked if asked is not None else self.default_tools.get(node_type)
+
+    def inputs_of(self, tool: str, parameters: Mapping[str, Any], description: str) -> dict[str, Any]:
+        """The inputs of a call; a default tool that takes a ``prompt`` and is given none gets the description.
+
+        vibe-aigc 0.7.1 does so for ``llm_generate`` (`executor._execute_generate`).
+        """
+        inputs = dict(parameters.get("tool_inputs") or {})
+        is_default = tool in self.default_tools.values()
+        if is_default and "prompt" not in inputs and self.tools and self.tools.takes(tool, "prompt"):
+            inputs["prompt"] = description
+        return inputs

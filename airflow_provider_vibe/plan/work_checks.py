@@ -1,0 +1,155 @@
+"""What the nodes of a plan do: the references in their texts, the tools they name, the inputs of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_vibe.plan.checks import Suggester
+from airflow_provider_vibe.plan.graph import CycleFound, PlanGraph
+from airflow_provider_vibe.plan.models import NodeType, Vibe
+from airflow_provider_vibe.plan.outline import NodeOutline, PlanOutline
+from airflow_provider_vibe.plan.problems import Place, Pointer, Problem, ProblemCode, did_you_mean, quoted
+from airflow_provider_vibe.plan.references import (
+    BadReference,
+    Reference,
+    has_reference,
+    scan_template,
+    strings_with_references,
+)
+from airflow_provider_vibe.plan.rules import PlanRules
+
+SIMULATE_PARAM = "simulate"
+"""A plan that declares this parameter lets each run say whether nodes without a tool are simulated."""
+
+
+def check_references(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
+    """References can be read, and lead to a parameter, a field, or a node that is done before."""
+    checker = _ReferenceChecker(outline)
+    vibe = outline.data.get("source_vibe")
+    if isinstance(vibe, dict) and has_reference(vibe.get("description")):
+        yield from checker.check(vibe["description"], ("source_vibe", "description"), None)
+    for node in outline.nodes:
+        if has_reference(node.description):
+            yield from checker.check(node.description, (*node.at, "description"), node)
+        inputs = node.parameters.get("tool_inputs")
+        for at, text in strings_with_references(inputs, (*node.at, "parameters", "tool_inputs")):
+            yield from checker.check(text, at, node)
+
+
+class _ReferenceChecker:
+    """Holds each reference against what a plan has.
+
+    :param outline: the plan.
+    """
+
+    def __init__(self, outline: PlanOutline) -> None:
+        params = outline.data.get("params")
+        self._params = params if isinstance(params, dict) else {}
+        self._graph = PlanGraph(outline.roots)
+        self._suggester = Suggester(self._graph.nodes)
+
+    def check(self, text: str, at: Pointer, reader: NodeOutline | None) -> Iterator[Problem]:
+        """The problems of one text; *reader* is the node it belongs to, None for the vibe's."""
+        for part in scan_template(text):
+            if isinstance(part, BadReference):
+                yield Problem(ProblemCode.BAD_REFERENCE, str(part), Place(at))
+            elif isinstance(part, Reference) and (problem := self._check_one(part, reader)):
+                yield problem.at(pointer=at)
+
+    def _check_one(self, reference: Reference, reader: NodeOutline | None) -> Problem | None:
+        name = reference.path[0]
+        if reference.root == "params" and name not in self._params:
+            hint = did_you_mean(name, self._params) or f"declare it: params: {{{name}: {{type: string}}}}"
+            return Problem(ProblemCode.UNKNOWN_PARAM, f"the plan has no parameter {quoted(name)}", hint=hint)
+        if reference.root == "vibe":
+            return self._check_vibe(reference, reader)
+        return self._check_node(reference, reader) if reference.root == "nodes" else None
+
+    def _check_vibe(self, reference: Reference, reader: NodeOutline | None) -> Problem | None:
+        fields = list(Vibe.model_fields)
+        if reader is None:
+            message = f"{reference}: the vibe's own description cannot refer to the vibe"
+            return Problem(ProblemCode.BAD_REFERENCE, message)
+        if reference.path[0] not in fields:
+            hint = did_you_mean(reference.path[0], fields) or f"it has {', '.join(fields)}"
+            message = f"a vibe has no {quoted(reference.path[0])}"
+            return Problem(ProblemCode.BAD_REFERENCE, message, hint=hint)
+        return None
+
+    def _check_node(self, reference: Reference, reader: NodeOutline | None) -> Problem | None:
+        node_id, _ = reference.split_node(self._graph.nodes)
+        if node_id not in self._graph.nodes:
+            message = f"{reference}: no node is called {quoted(node_id)}"
+            return Problem(ProblemCode.UNKNOWN_NODE, message, hint=self._suggester.hint(node_id))
+        if reader is None or not self._is_upstream(node_id, reader.id):
+            who = reader.name if reader else "the vibe"
+            message = f"{reference}: {quoted(node_id)} is not done before {who} starts"
+            hint = (
+                f"add {quoted(node_id)} to its dependencies"
+                if reader
+                else "the vibe is the same for all nodes"
+            )
+            return Problem(ProblemCode.NOT_UPSTREAM, message, hint=hint)
+        return None
+
+    def _is_upstream(self, node_id: str, reader_id: str) -> bool:
+        try:
+            return self._graph.has_output_before(node_id, reader_id)
+        except CycleFound:
+            return True  # told as a cycle; nothing is before anything then
+
+
+def check_tools(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
+    """Every node that does work has a tool that exists, with inputs that this tool takes."""
+    params = outline.data.get("params")
+    may_simulate = rules.simulate_missing or (isinstance(params, dict) and SIMULATE_PARAM in params)
+    suggester = Suggester(rules.tools.names if rules.tools else ())
+    for node in outline.nodes:
+        inputs = node.parameters.get("tool_inputs")
+        if inputs is not None and not isinstance(inputs, dict):
+            at = (*node.at, "parameters", "tool_inputs")
+            message = f"'tool_inputs' should be an object, not {quoted(inputs, 40)}"
+            yield Problem(ProblemCode.WRONG_TYPE, message, Place(at), "write the inputs by name")
+        yield from _check_tool(node, rules, may_simulate, suggester)
+
+
+def _check_tool(
+    node: NodeOutline, rules: PlanRules, may_simulate: bool, suggester: Suggester
+) -> Iterator[Problem]:
+    asked = node.parameters.get("tool")
+    at = (*node.at, "parameters", "tool")
+    if asked is not None and not isinstance(asked, str):
+        message = f"'tool' should be the name of a tool, not {quoted(asked, 40)}"
+        yield Problem(ProblemCode.WRONG_TYPE, message, Place(at))
+        return
+    if node.type == NodeType.COMPOSITE and asked is not None:
+        message = f"{node.name} is a composite, which does no work of its own: its tool is never called"
+        yield Problem(ProblemCode.IGNORED_TOOL, message, Place(at), "give the tool to one of its children")
+    if rules.tools is None or node.type not in set(NodeType) - {NodeType.COMPOSITE}:
+        return
+    name = rules.tool_of(node.type, node.parameters)
+    if name is None and not may_simulate:
+        message = (
+            f"{node.name} names no tool, and nodes of type {node.type} have no default one"
+        )
+        hint = "add parameters.tool, or set [vibe] default_tools or [vibe] missing_tool = simulate"
+        yield Problem(ProblemCode.MISSING_TOOL, message, Place(node.at), hint)
+    elif name is not None and name not in set(rules.tools.names):
+        if asked is None:
+            message = f"[vibe] default_tools gives nodes of type {node.type} the tool {quoted(name)}, which does not exist"
+            yield Problem(ProblemCode.UNKNOWN_TOOL, message, Place(node.at), suggester.hint(name))
+        else:
+            hint = suggester.hint(name) or "`airflow vibe lint` checks against the tools of this machine"
+            yield Problem(ProblemCode.UNKNOWN_TOOL, f"no tool is called {quoted(name)}", Place(at), hint)
+    elif name is not None and isinstance(node.parameters.get("tool_inputs") or {}, dict):
+        yield from _check_inputs(node, name, rules)
+
+
+def _check_inputs(node: NodeOutline, tool: str, rules: PlanRules) -> Iterator[Problem]:
+    assert rules.tools is not None  # told by the caller
+    inputs: dict[str, Any] = rules.inputs_of(tool, node.parameters, node.description)
+    for issue in rules.tools.check_inputs(tool, inputs, has_reference):
+        at = (*node.at, "parameters", "tool_inputs", *issue.path)
+        message = f"{quoted(tool)} does not take these inputs: {issue.message}"
+        yield Problem(ProblemCode.BAD_TOOL_INPUTS, message, Place(at), issue.hint)

@@ -1,0 +1,218 @@
+"""run_node: one attempt at a node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_vibe.plan.identity import canonical_json, sha256
+from airflow_provider_vibe.plan.models import NodeType, WorkflowNode
+from airflow_provider_vibe.plan.problems import quoted
+from airflow_provider_vibe.plan.rules import PlanRules
+from airflow_provider_vibe.runtime.assessment import (
+    QUALITY_THRESHOLD,
+    analyze_error,
+    assess_result,
+    error_type_of,
+)
+from airflow_provider_vibe.runtime.context import NodeContext
+from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
+from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError
+from airflow_provider_vibe.tools.registry import ToolRegistry
+
+RESULT_TYPE = {
+    NodeType.ANALYZE: "analysis",
+    NodeType.GENERATE: "generation",
+    NodeType.TRANSFORM: "transformation",
+    NodeType.VALIDATE: "validation",
+    NodeType.COMPOSITE: "composite",
+}
+
+SIMULATED = {
+    NodeType.ANALYZE: "Analysis completed for: ",
+    NodeType.GENERATE: "Generated content for: ",
+    NodeType.TRANSFORM: "Transformed content for: ",
+    NodeType.VALIDATE: "Validation passed for: ",
+}
+"""What vibe-aigc 0.7.1 says of a node without a tool (`executor._execute_analyze` and its like)."""
+
+Work = Callable[[WorkflowNode, NodeContext, ToolRegistry, PlanRules], Awaitable[Any]]
+
+
+async def run_node(
+    node: WorkflowNode,
+    context: NodeContext,
+    tools: ToolRegistry,
+    rules: PlanRules | None = None,
+    *,
+    quality_threshold: float = QUALITY_THRESHOLD,
+    work: Work | None = None,
+) -> NodeOutcome:
+    """Do a node's work once and say what came of it; an error of the node is part of the outcome, not raised.
+
+    :param node: what to do.
+    :param context: what it may see.
+    :param tools: who can do it.
+    :param rules: default tools and whether a node without one is simulated.
+    :param quality_threshold: below it a replan is suggested.
+    :param work: does the work in place of :func:`do_work`.
+    """
+    started_at, clock = datetime.now(UTC), time.monotonic()
+    try:
+        fingerprint = fingerprint_of(node, context)
+        doing = (work or do_work)(node, context, tools, rules or PlanRules(tools=tools))
+        result = plain_json(await doing)
+    except (Exception, asyncio.CancelledError) as error:
+        return failed_outcome(node, error, started_at, time.monotonic() - clock)
+    duration = time.monotonic() - clock
+    feedback, suggestion = assess_result(
+        node.id, result, duration, node.estimated_duration, quality_threshold
+    )
+    metadata = result.get("metadata") if isinstance(result, dict) else None
+    return NodeOutcome(
+        node_id=node.id,
+        status=ExecutionStatus.COMPLETED,
+        started_at=started_at,
+        duration=duration,
+        feedback=feedback,
+        replan_suggestion=suggestion,
+        fingerprint=fingerprint,
+        usage=metadata.get("usage") if isinstance(metadata, dict) else None,
+        result=result,
+    )
+
+
+def failed_outcome(
+    node: WorkflowNode, error: BaseException, started_at: datetime, duration: float
+) -> NodeOutcome:
+    """The outcome of an attempt that ended with *error* after *duration* seconds."""
+    feedback, suggestion = analyze_error(node.id, error, duration, node.estimated_duration)
+    return NodeOutcome(
+        node_id=node.id,
+        status=ExecutionStatus.FAILED,
+        error=str(error),
+        error_type=error_type_of(error),
+        started_at=started_at,
+        duration=duration,
+        feedback=feedback,
+        replan_suggestion=suggestion,
+        exception=error,
+    )
+
+
+async def do_work(node: WorkflowNode, context: NodeContext, tools: ToolRegistry, rules: PlanRules) -> Any:
+    """What a node of this type does: gather its children, call its tool, or make its simulated result."""
+    description = context.resolve(node.description)
+    if node.type is NodeType.COMPOSITE:
+        return gather_children(node, context, description)
+    name = rules.tool_of(node.type, node.parameters)
+    if name is None and rules.simulate_missing:
+        return simulated_result(node, description)
+    tool = tools.get(name) if name is not None else None
+    if tool is None:
+        raise ToolError(f"{quoted(node.id)} has no tool to work with: {_no_tool(name, tools)}")
+    inputs = context.resolve(rules.inputs_of(tool.name, node.parameters, node.description))
+    output, metadata = await call_tool(tool, inputs, context.for_tool(node, description), tools)
+    named = node.parameters.get("tool") is not None
+    return {
+        "type": "tool_execution" if named else RESULT_TYPE[node.type],
+        "tool": tool.name,
+        "description": description,
+        "result": output,
+        "metadata": metadata,
+    }
+
+
+def _no_tool(name: str | None, tools: ToolRegistry) -> str:
+    if name is None:
+        return "it names none, and its type has no default one"
+    return f"no tool is called {quoted(name)} on this machine; there are {', '.join(tools.names)}"
+
+
+async def call_tool(
+    tool: Tool, inputs: dict[str, Any], tool_context: dict[str, Any], tools: ToolRegistry
+) -> tuple[Any, dict[str, Any]]:
+    """The output and metadata of one call.
+
+    :raises ToolInputError: inputs that the tool's own schema refuses.
+    :raises ToolFailed: the tool said that it did not succeed.
+    """
+    issues = tools.check_inputs(tool.name, inputs, lambda value: False)
+    if issues:
+        told = "; ".join(f"{'.'.join(map(str, issue.path)) or 'inputs'}: {issue.message}" for issue in issues)
+        raise ToolInputError(f"{quoted(tool.name)} does not take these inputs: {told}")
+    result = await tool.execute(inputs, tool_context)
+    if not result.success:
+        raise ToolFailed(f"Tool execution failed: {result.error}")
+    return result.output, dict(result.metadata or {})
+
+
+def gather_children(node: WorkflowNode, context: NodeContext, description: str) -> dict[str, Any]:
+    """The result of a composite: its children's outputs, and their texts as one."""
+    outputs = {child.id: context.outputs[child.id] for child in node.children if child.id in context.outputs}
+    texts = [output["text"] for output in outputs.values() if isinstance(output, dict) and "text" in output]
+    result: dict[str, Any] = {
+        "type": RESULT_TYPE[NodeType.COMPOSITE],
+        "description": description,
+        "result": f"Composite task organized: {description}",
+        "child_count": len(node.children),
+    }
+    if outputs:
+        text = {"text": "\n\n".join(map(str, texts))} if texts else {}
+        result["output"] = {**text, "children": outputs}
+    return result
+
+
+def simulated_result(node: WorkflowNode, description: str) -> dict[str, Any]:
+    """The original's answer for a node without a tool, marked as what it is."""
+    return {
+        "type": RESULT_TYPE[node.type],
+        "description": description,
+        "result": SIMULATED[node.type] + description,
+        "parameters": node.parameters,
+        "simulated": True,
+    }
+
+
+def plain_json(value: Any) -> Any:
+    """*value* as JSON gives it back: tuples are lists, keys are texts.
+
+    :raises ToolError: something that JSON, XCom or the database cannot hold.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ToolError(f"the output cannot be kept: it is no plain JSON ({error})") from error
+    if "\\u0000" in text:
+        raise ToolError("the output cannot be kept: it holds a NUL character")
+    return json.loads(text, object_hook=_without_reserved_keys)
+
+
+def _without_reserved_keys(value: dict[str, Any]) -> dict[str, Any]:
+    """XCom reads an object with one of these keys as an instance of a class (`airflow.sdk.serde`)."""
+    reserved = {"__classname__", "__id__"} & value.keys()
+    if {"__type", "__var"} <= value.keys():
+        reserved.add("__type")
+    if reserved:
+        raise ToolError(f"the output cannot be kept: Airflow reserves the key {quoted(min(reserved))}")
+    return value
+
+
+def fingerprint_of(node: WorkflowNode, context: NodeContext) -> str:
+    """Digest of what a node is asked to do and of all it is given; the same work has the same fingerprint.
+
+    :raises BadReference: a reference that leads to nothing in this run.
+    """
+    asked = {
+        "type": node.type,
+        "description": context.resolve(node.description),
+        "parameters": {**node.parameters, "tool_inputs": context.resolve(node.parameters.get("tool_inputs"))},
+        "dependencies": list(node.dependencies),
+        "outputs": dict(context.outputs),
+        "vibe": context.resolved_vibe(),
+    }
+    return sha256(canonical_json(asked))

@@ -1,0 +1,107 @@
+"""The configuration section ``[vibe]``, read once and handed on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from airflow_provider_vibe.get_provider_info import get_provider_info
+from airflow_provider_vibe.plan.models import NodeType
+from airflow_provider_vibe.plan.problems import VibeError, did_you_mean, quoted
+from airflow_provider_vibe.plan.rules import Limits, PlanRules
+from airflow_provider_vibe.tools.registry import ToolRegistry, load_tools
+
+SECTION = "vibe"
+
+
+class SettingsError(VibeError):
+    """An option of ``[vibe]`` has a value that makes no sense."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How plans are read and run on this machine.
+
+    :param tools: every tool there is.
+    :param rules: what plans are held against.
+    :param default_retries: of a node whose plan says nothing.
+    :param default_retry_delay: seconds, of a node whose plan says nothing.
+    :param timeout_factor: times its estimated duration a node may take when it has no timeout.
+    :param quality_threshold: below it the feedback suggests a replan.
+    :param translator: import path of the class that derives a DAG's attributes.
+    """
+
+    tools: ToolRegistry = field(default_factory=load_tools)
+    rules: PlanRules = field(default_factory=PlanRules)
+    default_retries: int = 2
+    default_retry_delay: float = 30.0
+    timeout_factor: float = 10.0
+    quality_threshold: float = 0.7
+    translator: str = "airflow_provider_vibe.dag.translator.PlanTranslator"
+
+    @classmethod
+    def from_airflow(cls) -> Settings:
+        """The settings of this Airflow installation.
+
+        :raises SettingsError: an option with a value that makes no sense.
+        :raises ToolError: a tool that cannot be loaded.
+        """
+        factories = [path.strip() for path in _option("tool_factories").split(",") if path.strip()]
+        tools = load_tools(factories)
+        rules = PlanRules(
+            limits=Limits(**{limit.name: _number(limit.name, int) for limit in fields(Limits)}),
+            tools=tools,
+            default_tools=_default_tools(),
+            simulate_missing=_choice("missing_tool", ("fail", "simulate")) == "simulate",
+        )
+        return cls(
+            tools=tools,
+            rules=rules,
+            default_retries=_number("default_retries", int),
+            default_retry_delay=_number("default_retry_delay", float),
+            timeout_factor=_number("timeout_factor", float),
+            quality_threshold=_number("quality_threshold", float),
+            translator=_option("translator"),
+        )
+
+
+def _option(name: str) -> str:
+    from airflow.sdk.configuration import conf
+
+    default = get_provider_info()["config"][SECTION]["options"][name]["default"]
+    return str(conf.get(SECTION, name, fallback=default))
+
+
+def _number(name: str, kind: type) -> Any:
+    written = _option(name)
+    try:
+        number = kind(written)
+    except ValueError:
+        raise SettingsError(f"[{SECTION}] {name} should be a number, not {quoted(written)}") from None
+    if number < 0:
+        raise SettingsError(f"[{SECTION}] {name} should not be negative, it is {number}")
+    return number
+
+
+def _choice(name: str, choices: tuple[str, ...]) -> str:
+    written = _option(name)
+    if written not in choices:
+        hint = did_you_mean(written, choices) or f"one of {', '.join(choices)}"
+        raise SettingsError(f"[{SECTION}] {name} should not be {quoted(written)} ({hint})")
+    return written
+
+
+def _default_tools() -> dict[str, str]:
+    written = _option("default_tools")
+    try:
+        tools = json.loads(written or "{}")
+    except ValueError as error:
+        raise SettingsError(f"[{SECTION}] default_tools is no JSON: {error}") from None
+    types = {str(node_type) for node_type in NodeType} - {NodeType.COMPOSITE}
+    if not isinstance(tools, dict) or not all(isinstance(tool, str) for tool in tools.values()):
+        raise SettingsError(f'[{SECTION}] default_tools should be like {{"generate": "llm_generate"}}')
+    if unknown := sorted(set(tools) - types):
+        hint = did_you_mean(unknown[0], types) or f"one of {', '.join(sorted(types))}"
+        raise SettingsError(f"[{SECTION}] default_tools: no node is of type {quoted(unknown[0])} ({hint})")
+    return tools
