@@ -296,7 +296,8 @@ class DocumentBuilder:
     def not_finite(self, text: str, start: int) -> None:
         """Take a number that is none, or that no double can hold; 0 stands in for it."""
         message = f"{quoted(text, 40)} is not a number that a plan can hold"
-        self.report(ProblemCode.NOT_FINITE, message, start, "numbers go up to about 1.8e308")
+        hint = "numbers go up to about 1.8e308" if text[-1].isdecimal() else "JSON has no such number"
+        self.report(ProblemCode.NOT_FINITE, message, start, hint)
         self.scalar(0, start)
 
     def skip_key(self) -> None:

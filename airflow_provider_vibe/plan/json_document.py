@@ -20,8 +20,10 @@ from airflow_provider_vibe.plan.problems import ProblemCode, quoted
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SPACES = frozenset(" \t\n\r")
-_WORD = re.compile(r"[^\s\[\]{}:,\"']{1,60}")
+_WORD = re.compile(r"[^\s\[\]{}:,;=\"']{1,60}")
+_YAML = re.compile(r"---|[\w$.-]+:(?:\s|$)")
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
+_PYTHON_LITERALS = {"True": "true", "False": "false", "None": "null"}
 _NOT_FINITE = re.compile(r"-?(?:NaN|Infinity)\b")
 _CLOSERS = {"{": "}", "[": "]"}
 _MANY_DIGITS = 300  # fewer digits than any integer that is too large for a double
@@ -207,12 +209,13 @@ class _Reader:
         self.builder.stop(ProblemCode.SYNTAX, message, self.position if at is None else at, hint)
 
     def _found(self) -> str:
+        names = {"": "the end of the file", "'": "a single quote", '"': "a string"}
         word = _WORD.match(self.text, self.position)
-        return quoted(word[0] if word else self._next, 30) if self._next else "the end of the file"
+        return names.get(self._next) or quoted(word[0] if word else self._next, 30)
 
     def _no_value(self) -> NoReturn:
         if not self.text.strip():
-            self._syntax("the file is empty")
+            self._syntax("the file is empty", at=0)
         if not self._next:
             self._unfinished()
         if self._next == "]" and self.text[: self.position].rstrip().endswith(","):
@@ -276,9 +279,16 @@ class _Reader:
             return "JSON has no comments; a plan in YAML has"
         if rest[:1] in ("'", "\u2018", "\u201c", "\u201d"):
             return 'strings are written in straight double quotes: "text"'
+        if self.builder.container is None:
+            return self._hint_for_notation()
         word = _WORD.match(self.text, self.position)
-        if word and word[0] in ("True", "False", "None"):
-            return "write " + {"True": "true", "False": "false", "None": "null"}[word[0]]
-        if self.builder.container is None and word and not self.builder.data:
+        if word and word[0] in _PYTHON_LITERALS:
+            return f"write {_PYTHON_LITERALS[word[0]]}"
+        if rest[:1] in ("+", ".") and rest[1:2].isdecimal():
+            return "a number begins with a digit, or with '-' and a digit"
+        return "text is written in double quotes" if word and word[0] != "-" else None
+
+    def _hint_for_notation(self) -> str | None:
+        if _YAML.match(self.text, self.position):
             return "a plan in YAML needs a file name that ends in .yaml"
-        return "text is written in double quotes" if word and word[0][0].isalpha() else None
+        return "one plan per file" if self._next == "{" else None

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import yaml
 
 from airflow_provider_vibe.plan.document_builder import (
+    MAX_PROBLEMS,
     NUMBER,
     Abandoned,
     DocumentBuilder,
@@ -27,7 +28,7 @@ from airflow_provider_vibe.plan.yaml_syntax import explain
 _LITERALS: Final[dict[str, bool | None]] = {"": None, "null": None, "true": True, "false": False}
 _NUMBER_START = frozenset("-0123456789")
 _BREAK = "\n\r\x85\u2028\u2029"
-_DIRECTIVE = re.compile(f"(?<![^{_BREAK}\ufeff])%[^{_BREAK}]*")
+_DIRECTIVE = re.compile(f"%(?<![^{_BREAK}\ufeff]%)[^{_BREAK}]*")
 _BLANK = re.compile(rf"[ \t\ufeff{_BREAK}]++|#[^{_BREAK}]*+|(?<![^{_BREAK}])\.\.\.(?=[ \t{_BREAK}]|\Z)")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML does not take even inside quotes (YAML 1.1, 5.1); surrogates never come out of UTF-8."""
@@ -71,7 +72,7 @@ class _QuickReader:
 
     def __init__(self, limits: DocumentLimits) -> None:
         self._max_nesting = limits.max_nesting
-        self._max_events = 3 * limits.max_values  # a member of an object is a key and a value that may end
+        self._values_left = limits.max_values
         self._open: list[Any] = []
         self._container: Any = None
         self._key: str | None = None
@@ -86,16 +87,15 @@ class _QuickReader:
             yaml.SequenceEndEvent: self._end,
         }
         next_event = parser.get_event
-        for _ in range(self._max_events):
-            event = next_event()
+        while event := next_event():
             handler = handlers.get(type(event))
             if handler is not None:
                 handler(event)
-            elif isinstance(event, yaml.AliasEvent):
+            elif type(event) is yaml.AliasEvent:
                 raise Unclean
-            elif isinstance(event, yaml.StreamEndEvent) and self._roots:
-                return self._roots[0]
-        raise Unclean
+        if not self._roots:
+            raise Unclean
+        return self._roots[0]
 
     def _scalar(self, event: Any) -> None:
         value = event.value
@@ -110,6 +110,9 @@ class _QuickReader:
             self._take(value if event.style else _plain(value))
 
     def _take(self, value: Any) -> None:
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise Unclean
         container = self._container
         if type(container) is dict:
             container[self._key] = value
@@ -158,7 +161,9 @@ def read_carefully(builder: DocumentBuilder) -> None:
 
 def _without_unprintable(builder: DocumentBuilder) -> str:
     text = builder.source.text
-    for found in _UNPRINTABLE.finditer(text):
+    for count, found in enumerate(_UNPRINTABLE.finditer(text)):
+        if count == MAX_PROBLEMS:
+            builder.stop(ProblemCode.BAD_TEXT, "more such characters: this is no text", found.start())
         what = "a NUL character" if found[0] == "\0" else f"a control character (U+{ord(found[0]):04X})"
         hint = "remove it" if found[0] == "\0" else "remove it, or write it as an escape in double quotes"
         builder.report(ProblemCode.BAD_TEXT, what, found.start(), hint)
@@ -211,14 +216,14 @@ class _CarefulReader:
     def _read(self, parser: _Parser) -> None:
         has_document = False
         while event := parser.get_event():
-            handler = self._handlers.get(type(event))
-            if handler is not None:
-                handler(event)
-            elif isinstance(event, yaml.DocumentStartEvent):
+            kind = type(event)
+            if kind in self._handlers:
+                self._handlers[kind](event)
+            elif kind is yaml.DocumentStartEvent:
                 if has_document:
                     return self._another_document(event.start_mark.index)
                 has_document = True
-            elif isinstance(event, yaml.DocumentEndEvent):
+            elif kind is yaml.DocumentEndEvent:
                 following = _content_after(self._text, event.end_mark.index)
                 if _DIRECTIVE.match(self._text, following):
                     return self._another_document(following)
@@ -270,7 +275,8 @@ class _CarefulReader:
         tag: str | None = getattr(event, "tag", None)
         if tag is not None:
             hint = "remove it; a text that begins with '!' is written in quotes"
-            self._builder.report(FORBIDDEN, f"a tag {quoted(tag, 40)}", start, hint)
+            written = tag.replace("tag:yaml.org,2002:", "!!", 1)
+            self._builder.report(FORBIDDEN, f"a tag {quoted(written, 40)}", start, hint)
         if event.anchor is not None:
             hint = "remove it; a text that begins with '&' is written in quotes"
             self._builder.report(FORBIDDEN, f"an anchor {quoted('&' + event.anchor, 30)}", start, hint)

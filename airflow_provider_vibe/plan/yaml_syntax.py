@@ -12,7 +12,7 @@ from airflow_provider_vibe.plan.document_builder import DocumentBuilder
 from airflow_provider_vibe.plan.problems import ProblemCode, quoted
 
 _INDENTATION = "check the indentation"
-_NO_SPACE_AFTER_COLON = re.compile(r"[ \t]*(?:- +)?[\w$.-]+:(?![\s/]|$)")
+_NO_SPACE_AFTER_COLON = re.compile(r"[ \t]*(?:- +)?[\w$.-]+:(?![\s/]|\Z)")
 _QUOTE_IT = "a text that begins so is written in quotes"
 
 
@@ -126,7 +126,7 @@ def explain(error: yaml.MarkedYAMLError, builder: DocumentBuilder, text: str) ->
 
 def _at_the_character(text: str, offset: int) -> tuple[str, str] | None:
     char = text[offset : offset + 1]
-    before = text[max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1 : offset]
+    before = text[_line_start(text, offset) : offset]
     if char == "\t" or ("\t" in before and not before.strip()):
         return "a tab in the indentation", "indent with spaces"
     if text.startswith("```", offset):
@@ -138,10 +138,13 @@ def _at_the_character(text: str, offset: int) -> tuple[str, str] | None:
 
 def _missing_space(text: str, offset: int) -> str | None:
     """A hint when the line at *offset*, or the one before it, looks like ``key:value``."""
-    lines = text[:offset].splitlines()[-2:]
-    end = re.compile(r"[^\r\n]*").match(text, offset)
-    if end is not None and lines:
-        lines[-1] += end[0]
-    if any(_NO_SPACE_AFTER_COLON.match(line) for line in lines):
+    start = _line_start(text, offset)
+    lines = (_line_start(text, max(start - 1, 0)), start)
+    is_colon = text.startswith(":", offset) and text[offset + 1 : offset + 2].strip()
+    if is_colon or any(_NO_SPACE_AFTER_COLON.match(text, line) for line in lines):
         return "write a space after the colon of a key"
     return None
+
+
+def _line_start(text: str, offset: int) -> int:
+    return max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1

@@ -55,14 +55,6 @@ class ToolRegistry(Mapping[str, Tool]):
         """
         return self._registered[name].origin
 
-    def takes(self, name: str, key: str) -> bool:
-        """True when the schema of the tool *name* speaks of an input *key*.
-
-        :raises KeyError: there is no such tool.
-        """
-        schema = self[name].input_schema
-        return key in schema.get("properties", {}) or key in schema.get("required", ())
-
     def check_inputs(
         self, name: str, inputs: Mapping[str, Any], unresolved: Unresolved | None = None
     ) -> list[InputIssue]:
@@ -76,7 +68,7 @@ class ToolRegistry(Mapping[str, Tool]):
         return checker.issues(inputs, unresolved)
 
     def takes(self, name: str, key: str) -> bool:
-        """Whether the inputs of the tool *name* may have *key*; a schema that lists no properties takes any."""
+        """Whether the tool *name* may be given *key*; a schema that lists no properties takes any."""
         properties = self[name].input_schema.get("properties") if name in self else None
         return name in self and (properties is None or key in properties)
 

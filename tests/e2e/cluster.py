@@ -32,6 +32,45 @@ DEFAULT_POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
 HEARTBEAT_TIMEOUT = 15
 """Seconds without a heartbeat after which a running task counts as dead. Workers send one every 2 s."""
 
+SETTINGS: dict[str, dict[str, object]] = {
+    "core": {
+        "load_examples": False,
+        "executor": "LocalExecutor",
+        "parallelism": 6,
+        "simple_auth_manager_all_admins": True,
+        "hostname_callable": "socket.gethostname",  # the default asks the name server
+        "min_serialized_dag_update_interval": 0,  # else a second edit within 30 s is ignored
+    },
+    "database": {"sql_alchemy_pool_size": 3},
+    "api": {"workers": 1},
+    "scheduler": {
+        "scheduler_heartbeat_sec": 1,
+        "scheduler_idle_sleep_time": 0.2,
+        "task_instance_heartbeat_timeout": HEARTBEAT_TIMEOUT,
+        "task_instance_heartbeat_timeout_detection_interval": 2,
+        "trigger_timeout_check_interval": 2,
+        "orphaned_tasks_check_interval": 10,
+    },
+    "dag_processor": {
+        "refresh_interval": 1,
+        "bundle_refresh_check_interval": 1,
+        # An edited file is parsed at once; this is for what it reads besides. 0.1 s of CPU a file.
+        "min_file_process_interval": 10,
+        "parsing_processes": 1,
+    },
+    "triggerer": {"job_heartbeat_sec": 1},
+    "workers": {"min_heartbeat_interval": 2, "execution_api_timeout": 30},
+    "logging": {
+        "uvicorn_logging_level": "WARNING",
+        # Else a line for every request and three for every second.
+        "namespace_levels": (
+            "http.access=WARNING airflow.dag_processing.manager.DagFileProcessorManager=WARNING"
+        ),
+    },
+    "usage_data_collection": {"enabled": False},
+}
+"""A small fast Airflow: few processes, short intervals, no word to the outside."""
+
 
 class ClusterError(RuntimeError):
     """The cluster itself is broken: there is no use in waiting on."""
@@ -275,49 +314,20 @@ def _inherited() -> dict[str, str]:
 
 
 def _settings(home: Path, base_url: str, database: str) -> dict[str, str]:
-    """The environment of a small fast cluster: few processes, short intervals, no word to the outside."""
-    options: dict[str, dict[str, object]] = {
+    """The environment of a cluster: `SETTINGS`, its own addresses and fresh keys."""
+    own: dict[str, dict[str, object]] = {
         "core": {
-            "load_examples": False,
             "dags_folder": home / "dags",
-            "executor": "LocalExecutor",
-            "parallelism": 6,
             "execution_api_server_url": f"{base_url}/execution/",
-            "simple_auth_manager_all_admins": True,
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "hostname_callable": "socket.gethostname",  # the default asks the name server
-            "min_serialized_dag_update_interval": 0,  # an edit within 30 s of the last one would be ignored
         },
-        "database": {"sql_alchemy_conn": database, "sql_alchemy_pool_size": 3},
-        "api": {"base_url": base_url, "workers": 1, "secret_key": secrets.token_hex(16)},
+        "database": {"sql_alchemy_conn": database},
+        "api": {"base_url": base_url, "secret_key": secrets.token_hex(16)},
         "api_auth": {"jwt_secret": secrets.token_hex(32)},
-        "scheduler": {
-            "scheduler_heartbeat_sec": 1,
-            "scheduler_idle_sleep_time": 0.2,
-            "task_instance_heartbeat_timeout": HEARTBEAT_TIMEOUT,
-            "task_instance_heartbeat_timeout_detection_interval": 2,
-            "trigger_timeout_check_interval": 2,
-            "orphaned_tasks_check_interval": 10,
-        },
-        "dag_processor": {
-            "refresh_interval": 1,
-            "bundle_refresh_check_interval": 1,
-            # An edited file is parsed at once; this is for what it reads besides. 0.1 s of CPU a file.
-            "min_file_process_interval": 10,
-            "parsing_processes": 1,
-        },
-        "triggerer": {"job_heartbeat_sec": 1},
-        "workers": {"min_heartbeat_interval": 2, "execution_api_timeout": 30},
-        "logging": {
-            "uvicorn_logging_level": "WARNING",
-            # A line for every request and three for every second.
-            "namespace_levels": "http.access=WARNING "
-            "airflow.dag_processing.manager.DagFileProcessorManager=WARNING",
-        },
-        "usage_data_collection": {"enabled": False},
     }
     named = {
         f"AIRFLOW__{section.upper()}__{key.upper()}": str(value)
+        for options in (SETTINGS, own)
         for section, keys in options.items()
         for key, value in keys.items()
     }

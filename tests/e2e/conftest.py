@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.cluster import AirflowCluster, postgres_trouble
+from tests.e2e.tools import FOLDER_VARIABLE
 
 HERE = Path(__file__).parent
 
@@ -29,7 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the processes of the cluster said last beside a test that failed."""
     report = yield
     cluster = getattr(item, "funcargs", {}).get("cluster")
@@ -43,7 +46,15 @@ def cluster_environment(home: Path) -> dict[str, str]:
 
     :param home: the AIRFLOW_HOME, for settings that name a folder of it.
     """
-    return {}
+    messages = home / "messages"
+    messages.mkdir()
+    return {
+        FOLDER_VARIABLE: str(messages),
+        "PYTHONPATH": str(HERE.parents[1]),
+        "AIRFLOW__VIBE__TOOL_FACTORIES": "tests.e2e.tools.make_tools",
+        # A plan is read by a loader file, which Airflow parses anew only so often.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
+    }
 
 
 @pytest.fixture(scope="session")

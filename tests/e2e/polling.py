@@ -42,4 +42,4 @@ def wait_for_file(path: Path, timeout: float = 60) -> str:
 
     The writer should write to another name and rename, or the text may be cut short.
     """
-    return eventually(lambda: path.exists() and path.read_text(), timeout, f"text in the file {path}") or ""
+    return eventually(lambda: path.read_text() if path.exists() else "", timeout, f"text in the file {path}")

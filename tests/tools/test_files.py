@@ -97,6 +97,17 @@ def test_a_name_that_could_lead_elsewhere_is_refused(artifacts: Path, name: str)
     assert not artifacts.exists()
 
 
+def test_the_error_says_what_is_wrong_with_a_name(artifacts: Path):
+    for name, reason in {
+        "/a": "absolute",
+        "../a": "'..'",
+        "a\\b": "backslash",
+        "x" * 201: "200 bytes",
+    }.items():
+        with pytest.raises(ToolInputError, match=reason):
+            write(name)
+
+
 @pytest.mark.parametrize(
     "name", ["...", "a..b", "..a", "~root/a", "$HOME", "%2e%2e/a", "file:", "ab:c", "-rf", "x" * 200]
 )

@@ -48,10 +48,9 @@ class Server:
             message_out = {"role": "assistant", "content": "a haiku"}
             choice = {"index": 0, "message": message_out, "finish_reason": self.finish_reason}
             usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
-            body = {
-                "id": "x", "object": "chat.completion", "created": 1, "model": json.loads(request.data)["model"],
-                "choices": [choice], "usage": usage,
-            }  # fmt: skip
+            asked = json.loads(request.data)["model"]
+            body = {"id": "x", "object": "chat.completion", "created": 1, "model": asked}
+            body |= {"choices": [choice], "usage": usage}
         return Response(json.dumps(body), status, content_type="application/json")
 
     @property

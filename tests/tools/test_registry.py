@@ -155,7 +155,8 @@ def test_tells_which_inputs_a_tool_takes():
     tools = load_tools()
     assert tools.takes("llm_generate", "prompt")
     assert not tools.takes("combine", "prompt")
-    assert registry(PlainTool(schema={"required": ["prompt"]})).takes("plain", "prompt")
+    assert not tools.takes("nothing", "prompt")
+    assert registry(PlainTool(schema={"required": ["a"]})).takes("plain", "prompt")
 
 
 def test_the_built_in_tools_are_there_and_well_made():

@@ -116,6 +116,7 @@ def test_keywords_are_found_most_relevant_first():
     assert found["text"].startswith("Airflow, ")
     scores = [entry["score"] for entry in found["keywords"]]
     assert len(scores) == 2 and scores == sorted(scores)
+    assert {type(score) for score in scores} == {float}  # none of numpy's
     json.dumps(found, allow_nan=False)
 
 
