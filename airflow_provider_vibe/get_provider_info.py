@@ -42,8 +42,8 @@ def get_provider_info():
                 "description": "How plans are read and run.",
                 "options": {
                     "missing_tool": _option(
-                        "What becomes of a node that names no tool and whose type has no default one: ``fail`` "
-                        "(the plan does not load) or ``simulate`` (a result marked as simulated).",
+                        "What becomes of a node that names no tool and whose type has no default one: "
+                        "``fail`` (the plan does not load) or ``simulate`` (a result marked as simulated).",
                         "fail",
                     ),
                     "default_tools": _option(
@@ -64,7 +64,8 @@ def get_provider_info():
                     "llm_conn_id": _option("The connection of the model tools.", "vibe_llm"),
                     "default_retries": _option("Retries of a node whose plan says nothing.", "2", "integer"),
                     "default_retry_delay": _option(
-                        "Seconds before the first retry of a node whose plan says nothing; grows exponentially.",
+                        "Seconds before the first retry of a node whose plan says nothing; "
+                        "grows exponentially.",
                         "30",
                         "float",
                     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -61,7 +62,7 @@ class Settings:
             default_retries=_number("default_retries", int),
             default_retry_delay=_number("default_retry_delay", float),
             timeout_factor=_number("timeout_factor", float),
-            quality_threshold=_number("quality_threshold", float),
+            quality_threshold=_number("quality_threshold", float, most=1.0),
             translator=_option("translator"),
         )
 
@@ -73,14 +74,16 @@ def _option(name: str) -> str:
     return str(conf.get(SECTION, name, fallback=default))
 
 
-def _number(name: str, kind: type) -> Any:
+def _number(name: str, kind: type, most: float | None = None) -> Any:
     written = _option(name)
     try:
         number = kind(written)
     except ValueError:
         raise SettingsError(f"[{SECTION}] {name} should be a number, not {quoted(written)}") from None
-    if number < 0:
-        raise SettingsError(f"[{SECTION}] {name} should not be negative, it is {number}")
+    if not 0 <= number < math.inf:
+        raise SettingsError(f"[{SECTION}] {name} should be finite and not below 0, it is {number}")
+    if most is not None and number > most:
+        raise SettingsError(f"[{SECTION}] {name} should be at most {most:g}, it is {number}")
     return number
 
 

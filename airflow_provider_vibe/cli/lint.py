@@ -30,11 +30,10 @@ def lint(args: Namespace) -> None:
     except VibeError as error:
         sys.exit(_say(str(error)))
     problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
-    print(
-        json.dumps([each.as_json() for each in problems], indent=2)
-        if args.format == "json"
-        else format_problems(problems) or f"{len(paths)} plans, no problems"
-    )
+    if args.format == "json":
+        print(json.dumps([problem.as_json() for problem in problems], indent=2))
+    else:
+        print(format_problems(problems) or f"{len(paths)} plan{'s'[: len(paths) > 1]}, no problems")
     sys.exit(_exit_code(problems))
 
 

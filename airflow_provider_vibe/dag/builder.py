@@ -85,7 +85,8 @@ class DagBuilder:
         for node in self.graph.nodes.values():
             group = self._groups.get(node.id) or self._group_around(self.graph.parents[node.id])
             if has_gate(node):
-                self._make_helper(open_id(node.id), group)
+                name = f"open {self.translator.display_name(self.plan, node)}"
+                self._make_helper(open_id(node.id), name, group)
             self._add(self._node_task(node, group))
 
     def _node_task(self, node: WorkflowNode, group: TaskGroup) -> BaseOperator:
@@ -113,11 +114,11 @@ class DagBuilder:
 
     def _make_joins(self, wiring: Wiring) -> None:
         for task_id, node_id in wiring.joins.items():
-            self._make_helper(task_id, self._group_around(node_id))
+            self._make_helper(task_id, "join", self._group_around(node_id))
 
-    def _make_helper(self, task_id: str, group: TaskGroup) -> None:
+    def _make_helper(self, task_id: str, name: str, group: TaskGroup) -> None:
         """A task that costs nothing: the scheduler itself sets it to success."""
-        self._add(EmptyOperator(task_id=task_id, task_display_name="·", task_group=group, dag=self.dag))
+        self._add(EmptyOperator(task_id=task_id, task_display_name=name, task_group=group, dag=self.dag))
 
     def _add(self, task: BaseOperator) -> None:
         self._tasks[task.task_id] = task

@@ -1,7 +1,8 @@
 """load_vibe_dags(): the plans of a folder, in a DAG folder, without any other configuration.
 
-The loader file holds two lines and nothing that may fail: a plan with problems is left out and logged, so that the
-others load. Its problems are raised by a second file, ``vibe_plan_errors.py``, as an import error of its own.
+The loader file holds two lines and nothing that may fail: a plan with problems is left out and logged, so
+that the others load. Its problems are raised by a second file, ``vibe_plan_errors.py``, as an import error of
+its own.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _mentions(path: Path, dag_id: str) -> bool:
 
 
 def translate(path: Path, reading: Reading, translator: PlanTranslator) -> Translation:
-    """The DAG of a plan; what Airflow refuses, or a translator of one's own, is a problem of this plan alone."""
+    """The DAG of a plan; what Airflow, or a translator of one's own, refuses is a problem of this plan alone."""
     if reading.plan is None:
         return Translation(path, None, reading.problems)
     try:

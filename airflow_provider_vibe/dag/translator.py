@@ -1,7 +1,7 @@
 """PlanTranslator: what each part of a DAG is, told from a plan.
 
-One method for each derived attribute. To change one, override its method in a subclass and name the subclass in
-``[vibe] translator``::
+One method for each derived attribute. To change one, override its method in a subclass and name the subclass
+in ``[vibe] translator``::
 
     class OurTranslator(PlanTranslator):
         def pool(self, plan, node):

@@ -19,7 +19,7 @@ class Wiring:
     """The edges of a DAG.
 
     :param upstream: for each task those it comes right after.
-    :param joins: tasks that only join edges, each with the node in whose group it stands, None for the DAG itself.
+    :param joins: tasks that only join edges, each with the node in whose group it stands; None: in no group.
     """
 
     upstream: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class _Ends:
 
 
 def _join_edges(wiring: Wiring, parents: dict[str, str | None]) -> None:
-    """Put one task between the tasks that come before and those that come after, where that saves many edges."""
+    """Put one task between those that come before and those that come after, where it saves many edges."""
     followers: dict[frozenset[str], list[str]] = defaultdict(list)
     for task, before in wiring.upstream.items():
         followers[frozenset(before)].append(task)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from airflow_provider_vibe.plan.models import NodeType, Vibe, WorkflowNode
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.plan.work_checks import SIMULATE_PARAM
 from airflow_provider_vibe.runtime.context import NodeContext, output_of
-from airflow_provider_vibe.runtime.node import do_work, failed_outcome, run_node
+from airflow_provider_vibe.runtime.node import do_work, failed_outcome, run_node, skipped_outcome
 from airflow_provider_vibe.runtime.outcome import NodeOutcome
 from airflow_provider_vibe.settings import Settings
 
@@ -55,7 +55,8 @@ class VibeNodeOperator(BaseOperator):
         super().__init__(**kwargs)
         if self.node_type is not None and node.type is not self.node_type:
             raise ValueError(
-                f"{type(self).__name__} runs nodes of type {self.node_type}; {quoted(node.id)} is of type {node.type}"
+                f"{type(self).__name__} runs nodes of type {self.node_type};"
+                f" {quoted(node.id)} is of type {node.type}"
             )
         self.node = node
         self.vibe = vibe or Vibe(description="")
@@ -66,10 +67,14 @@ class VibeNodeOperator(BaseOperator):
         """Run the node, leave its outcome in XCom, and return its result or raise what it failed of."""
         started_at, clock = datetime.now(UTC), time.monotonic()
         try:
-            outcome = asyncio.run(self._run(context))
-        except (Exception, AirflowTaskTimeout) as error:
-            told = self._timed_out() if isinstance(error, AirflowTaskTimeout) else error
-            outcome = failed_outcome(self.node, told, started_at, time.monotonic() - clock)
+            outcome = asyncio.run(self._attempt(context))
+        except AirflowTaskTimeout:
+            outcome = failed_outcome(self.node, self._timed_out(), started_at, time.monotonic() - clock)
+            outcome.exception = AirflowTaskTimeout(outcome.error)
+        except Exception as error:
+            outcome = failed_outcome(self.node, error, started_at, time.monotonic() - clock)
+        if isinstance(outcome.exception, AirflowSkipException):
+            outcome = skipped_outcome(outcome)
         outcome.try_number = context["ti"].try_number
         context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome.as_json())
         if outcome.exception is not None:
@@ -88,11 +93,11 @@ class VibeNodeOperator(BaseOperator):
         """
         return await do_work(node, context, tools, rules)
 
-    async def _run(self, context: Context) -> NodeOutcome:
+    def _attempt(self, context: Context) -> Coroutine[Any, Any, NodeOutcome]:
         settings = Settings.from_airflow()
         rules = settings.rules
         simulate = rules.simulate_missing or context["params"].get(SIMULATE_PARAM) is True
-        return await run_node(
+        return run_node(
             self.node,
             node_context(context, self.vibe, self.upstream, self.timezone),
             settings.tools,

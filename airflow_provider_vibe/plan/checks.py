@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from airflow_provider_vibe.plan.graph import CycleFound, PlanGraph
-from airflow_provider_vibe.plan.identity import airflow_id, group_id, is_reserved, open_id
+from airflow_provider_vibe.plan.identity import (
+    FEEDBACK_TASK_ID,
+    HELPER_SUFFIX,
+    airflow_id,
+    group_id,
+    is_reserved,
+    open_id,
+)
 from airflow_provider_vibe.plan.models import NodeType, whole_seconds
 from airflow_provider_vibe.plan.outline import NodeOutline, PlanOutline
 from airflow_provider_vibe.plan.problems import Place, Problem, ProblemCode, did_you_mean, quoted
@@ -47,9 +55,10 @@ def check_ids(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
             other = Place(first[node_id].at).json_pointer
             message = f"two nodes are called {quoted(node_id)}; the other one is {other}"
             yield Problem(ProblemCode.DUPLICATE_ID, message, Place(at), "give each node an id of its own")
-        if is_reserved(airflow_id(node_id)):
-            message = f"{quoted(node_id)} is the name of a task that every DAG of a plan has"
-            yield Problem(ProblemCode.RESERVED_ID, message, Place(at), "choose another id")
+        if is_reserved(node_id):
+            message = f"{quoted(node_id)} has the form of the tasks that hold a plan's DAG together"
+            hint = f"choose an id that is not {FEEDBACK_TASK_ID!r} and does not end in {HELPER_SUFFIX!r}"
+            yield Problem(ProblemCode.RESERVED_ID, message, Place(at), hint)
 
 
 def _check_id(text: str, at: Sequence[str | int], what: str, limit: int) -> Iterator[Problem]:
@@ -71,9 +80,9 @@ def check_task_ids(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
             owner = owners.setdefault(name, node)
             if owner is not node:
                 message = f"{quoted(node.id)} and {quoted(owner.id)} would both be {quoted(name)} in Airflow"
-                yield Problem(
-                    ProblemCode.TASK_ID_COLLISION, message, Place((*node.at, "id")), "rename one of them"
-                )
+                at = Place((*node.at, "id"))
+                yield Problem(ProblemCode.TASK_ID_COLLISION, message, at, "rename one of them")
+                break
 
 
 def _airflow_names(node: NodeOutline) -> list[str]:
@@ -117,24 +126,27 @@ def _check_repeats(node: NodeOutline) -> Iterator[Problem]:
 
 
 def check_cycles(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
-    """No nodes wait for each other in a circle; each circle is told whole."""
+    """No nodes wait for each other in a circle; each circle is told whole, up to ten of them."""
     dropped: set[tuple[str, str]] = set()
-    for _ in range(_MOST_CYCLES):
+    for told in range(_MOST_CYCLES + 1):
         graph = PlanGraph(outline.roots, without=dropped)
         try:
             graph.order  # noqa: B018 # computing it is the test
         except CycleFound as cycle:
-            closing = _dependencies_within(cycle.ids, graph)
-            dropped.update(closing)
-            yield _cycle_problem(cycle, graph, closing[0])
+            closing = _dependency_within(cycle.ids, graph)
+            dropped.add(closing)
+            problem = _cycle_problem(cycle, graph, closing)
+            if told == _MOST_CYCLES:
+                problem = replace(problem, message="and more nodes that wait for each other", hint=None)
+            yield problem
         else:
             return
 
 
-def _dependencies_within(ids: list[str], graph: PlanGraph[NodeOutline]) -> list[tuple[str, str]]:
-    """The dependencies, of all the steps of a cycle, that are written in the plan (the others are the tree's)."""
+def _dependency_within(ids: list[str], graph: PlanGraph[NodeOutline]) -> tuple[str, str]:
+    """The first step of a cycle that is a dependency written in the plan; others are steps of the tree."""
     steps = zip(ids, [*ids[1:], ids[0]], strict=True)
-    return [(node, dep) for node, dep in steps if dep in graph.waits_for[node]][:1]
+    return next((node, dep) for node, dep in steps if dep in graph.waits_for[node])
 
 
 def _cycle_problem(cycle: CycleFound, graph: PlanGraph[NodeOutline], closing: tuple[str, str]) -> Problem:

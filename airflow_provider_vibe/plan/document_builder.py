@@ -153,7 +153,10 @@ def is_clean(data: Any, limits: DocumentLimits, *, may_hold_bad_text: bool) -> b
 
 
 def _has_bad_text(data: Any) -> bool:
-    return _ESCAPED_BAD_CHARACTER.search(json.dumps(data)) is not None
+    try:
+        return _ESCAPED_BAD_CHARACTER.search(json.dumps(data)) is not None
+    except RecursionError:
+        return True  # the careful reader does not recurse
 
 
 class _Frame:

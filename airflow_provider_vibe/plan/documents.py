@@ -127,9 +127,9 @@ def _decode(raw: bytes, name: str) -> Source | Problem:
         message = f"the file is not UTF-8 but {encoding.upper()}"
         return Problem(ProblemCode.BAD_ENCODING, message, Place((), 1, 1, name), "save it as UTF-8")
     try:
-        return Source(raw.decode().removeprefix(_BYTE_ORDER_MARK), name)
+        return Source(raw.decode().lstrip(_BYTE_ORDER_MARK), name)
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode().removeprefix(_BYTE_ORDER_MARK)
+        before = raw[: error.start].decode().lstrip(_BYTE_ORDER_MARK)
         place = Source(before, name).place(len(before))
         message = f"byte 0x{raw[error.start]:02X} is not UTF-8"
         return Problem(ProblemCode.BAD_ENCODING, message, place, "save the file as UTF-8")

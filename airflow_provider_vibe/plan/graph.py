@@ -19,13 +19,24 @@ class NodeLike(Protocol):
     """What the graph needs to know of a node."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Unique in the whole tree."""
+        ...
+
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """Whether it is a composite."""
+        ...
+
     @property
-    def dependencies(self) -> Sequence[str]: ...
+    def dependencies(self) -> Sequence[str]:
+        """The ids of the nodes that must be done first."""
+        ...
+
     @property
-    def children(self) -> Sequence[NodeLike]: ...
+    def children(self) -> Sequence[NodeLike]:
+        """The nodes it holds."""
+        ...
 
 
 N = TypeVar("N", bound=NodeLike)
@@ -44,7 +55,7 @@ class CycleFound(Exception):
 class PlanGraph(Generic[N]):
     """The order of a tree of nodes whose ids are unique.
 
-    Dependencies that name no node, the node itself or a descendant are not part of it: the checks refuse them.
+    Dependencies that name no node, the node itself or a descendant are not part of it: they are refused.
 
     :param root_nodes: the nodes at the top.
     :param without: dependencies, as pairs of node and dependency, that are left out as well.
@@ -153,6 +164,10 @@ class PlanGraph(Generic[N]):
         start = 2 * self._index[node_id]
         needed = start + 1 if self.nodes[node_id].type == "composite" else start
         return bool(self._earlier[2 * self._index[reader_id]] >> needed & 1)
+
+    def can_depend_on(self, node_id: str, dep: str) -> bool:
+        """Whether *node_id* could wait for *dep* without closing a cycle."""
+        return not self._earlier[self.done_moment(dep)] >> (2 * self._index[node_id]) & 1
 
 
 def walk(root_nodes: Sequence[N]) -> Iterator[tuple[N, N | None]]:

@@ -16,13 +16,14 @@ HELPER_SUFFIX = "__open"
 
 MAX_LENGTH = 200
 _TASK_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH}}}")
+_OPEN_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH - len(HELPER_SUFFIX)}}}")
 _GROUP_SUFFIX = "__group"
 _GROUP_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_LENGTH - len(_GROUP_SUFFIX)}}}")
 _DOTS = re.compile(r"\.{1,2}")
 
 
 def airflow_id(name: str, allowed: re.Pattern[str] = _TASK_ID) -> str:
-    """*name* itself where Airflow (and a URL) takes it, else a readable ASCII slug and 8 hex digits of its SHA-256.
+    """*name* itself where Airflow (and a URL) takes it, else a slug of it and 8 hex digits of its SHA-256.
 
     :param name: the id of a plan or a node.
     :param allowed: what may stay as it is.
@@ -31,13 +32,15 @@ def airflow_id(name: str, allowed: re.Pattern[str] = _TASK_ID) -> str:
         return name
     from slugify import slugify
 
-    slug = slugify(name[:MAX_LENGTH], lowercase=False, max_length=100) or "id"
-    return f"{slug}-{sha256(name)[:8]}"
+    slug = slugify(
+        name[:MAX_LENGTH], entities=False, decimal=False, hexadecimal=False, lowercase=False, max_length=100
+    )
+    return f"{slug or 'id'}-{sha256(name)[:8]}"
 
 
 def open_id(node_id: str) -> str:
     """The id of the task that opens a composite."""
-    return airflow_id(node_id) + HELPER_SUFFIX
+    return airflow_id(node_id, _OPEN_ID) + HELPER_SUFFIX
 
 
 def group_id(node_id: str) -> str:
@@ -50,9 +53,9 @@ def join_id(task_ids: Iterable[str]) -> str:
     return f"join-{sha256(canonical_json(sorted(task_ids)))[:8]}{HELPER_SUFFIX}"
 
 
-def is_reserved(task_id: str) -> bool:
-    """Whether *task_id* has the form of one of the tasks that every DAG of a plan has."""
-    return task_id == FEEDBACK_TASK_ID or task_id.endswith(HELPER_SUFFIX)
+def is_reserved(node_id: str) -> bool:
+    """Whether *node_id* has the form of the id of a task that is none of the plan's nodes."""
+    return node_id == FEEDBACK_TASK_ID or node_id.endswith(HELPER_SUFFIX)
 
 
 def plan_digest(plan: WorkflowPlan) -> str:

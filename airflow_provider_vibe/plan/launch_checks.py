@@ -1,16 +1,26 @@
-"""When and with what a plan runs: its schedule and its parameters."""
+"""When a plan runs: its schedule."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_vibe.plan.models import YEAR
 from airflow_provider_vibe.plan.outline import PlanOutline
 from airflow_provider_vibe.plan.problems import Place, Problem, ProblemCode, did_you_mean, quoted
 from airflow_provider_vibe.plan.rules import PlanRules
 
 KINDS = ("cron", "every", "at", "assets")
 CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+YEARS = range(1970, 2200)
+"""The years a moment may lie in: outside of them calculations with time zones and intervals overflow."""
+
+_DURATION = re.compile(r"P[0-9YMWDTHS.,]{2,40}")
+_MOMENT = re.compile(r"[0-9]{4}-?(?:[0-9]{2}|W[0-9]|[0-9]{3})[0-9TZW:+. -]{0,40}")
+_RANDOM_CRON = re.compile(r"[hr]", re.IGNORECASE)
+"""A field of croniter's that is chosen by chance or a hash; no month or day begins with these letters."""
 
 
 def check_schedule(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
@@ -24,11 +34,13 @@ def check_schedule(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
         yield Problem(ProblemCode.BAD_SCHEDULE, message, Place(("schedule",)))
     for key, check in _CHECKS.items():
         value = schedule.get(key)
+        if value == []:
+            message = f"{quoted(key)} is empty, so the plan would never run by itself"
+            hint = "leave the schedule out, or name at least one"
+            yield Problem(ProblemCode.BAD_SCHEDULE, message, Place(("schedule", key)), hint)
         for written, at in _each(value, ("schedule", key)):
-            found = check(written)
-            if found:
-                message, hint = found
-                yield Problem(ProblemCode.BAD_SCHEDULE, message, Place(at), hint)
+            if found := check(written):
+                yield Problem(ProblemCode.BAD_SCHEDULE, found[0], Place(at), found[1])
     if schedule.get("catchup") is True and schedule.get("start_date") is None:
         message = "'catchup' needs a 'start_date' to begin at"
         yield Problem(ProblemCode.BAD_SCHEDULE, message, Place(("schedule",)))
@@ -45,20 +57,35 @@ Found = tuple[str, str | None] | None
 
 
 def _check_cron(text: str) -> Found:
-    from croniter import croniter
-
-    if text in CRON_PRESETS or (len(text) < 200 and len(text.split()) == 5 and croniter.is_valid(text)):
+    if text in CRON_PRESETS or _is_cron(text):
         return None
     hint = did_you_mean(text, CRON_PRESETS) or "five fields: minute hour day month weekday, e.g. '0 7 * * 1'"
     return f"{quoted(text)} is no cron expression", hint
 
 
-def _check_every(text: str) -> Found:
+def _is_cron(text: str) -> bool:
+    """Whether Airflow can find the next moment for *text* (the 30th of February is none)."""
+    from croniter import CroniterError, croniter
+
+    fields = text.split()
+    if len(text) >= 200 or len(fields) != 5 or any(map(_RANDOM_CRON.match, fields)):
+        return False
     try:
-        positive = parse_duration(text).total_seconds() > 0
+        croniter(text, 0.0).get_next(float)
+    except (CroniterError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _check_every(text: str) -> Found:
+    hint = "ISO 8601, e.g. 'PT6H' or 'P1D'"
+    try:
+        seconds = parse_duration(text).total_seconds()
     except ValueError:
-        positive = False
-    return None if positive else (f"{quoted(text)} is no duration", "ISO 8601, e.g. 'PT6H' or 'P1D'")
+        return f"{quoted(text)} is no duration", hint
+    if 1 <= seconds <= YEAR:
+        return None
+    return f"{quoted(text)} is shorter than a second or longer than a year", hint
 
 
 def parse_duration(text: str) -> Any:
@@ -68,50 +95,59 @@ def parse_duration(text: str) -> Any:
     """
     import pendulum
 
-    parsed = pendulum.parse(text, exact=True) if text.startswith("P") and len(text) < 50 else None
+    parsed = _parse(text) if _DURATION.fullmatch(text) else None
     if not isinstance(parsed, pendulum.Duration):
         raise ValueError(f"{quoted(text)} is no ISO 8601 duration")
     return parsed
 
 
 def parse_moment(text: str, timezone: str) -> Any:
-    """A date, or a date and time, as a :class:`pendulum.DateTime`; without an offset it is meant in *timezone*.
+    """A date, or a date and time, as a :class:`pendulum.DateTime`.
 
+    :param timezone: in which it is meant when it has no offset.
     :raises ValueError: when it is none.
     """
     import pendulum
 
-    parsed = pendulum.parse(text, tz=timezone) if text[:1].isdecimal() and len(text) < 50 else None
-    if not isinstance(parsed, pendulum.DateTime):
-        raise ValueError(f"{quoted(text)} is no date and time")
+    parsed = _parse(text, tz=timezone) if _MOMENT.fullmatch(text) else None
+    if isinstance(parsed, pendulum.Date) and not isinstance(parsed, pendulum.DateTime):
+        parsed = pendulum.datetime(parsed.year, parsed.month, parsed.day, tz=timezone)
+    if not isinstance(parsed, pendulum.DateTime) or parsed.year not in YEARS:
+        raise ValueError(f"{quoted(text)} is no date and time between {YEARS[0]} and {YEARS[-1]}")
     return parsed
+
+
+def _parse(text: str, **options: Any) -> Any:
+    """What pendulum makes of *text*; a time of day stays one, and does not become today's."""
+    import pendulum
+
+    try:
+        return pendulum.parse(text, exact=True, **options)
+    except (OverflowError, TypeError) as error:
+        raise ValueError(str(error)) from error
 
 
 def _check_moment(text: str) -> Found:
     try:
         parse_moment(text, "UTC")
     except ValueError:
-        return f"{quoted(text)} is no date", "ISO 8601, e.g. '2026-01-05' or '2026-01-05T07:00:00+01:00'"
+        hint = "ISO 8601, e.g. '2026-01-05' or '2026-01-05T07:00:00+01:00'"
+        return f"{quoted(text)} is no date between {YEARS[0]} and {YEARS[-1]}", hint
     return None
 
 
 def _check_timezone(text: str) -> Found:
-    import zoneinfo
+    import pendulum
 
-    known = zoneinfo.available_timezones()
+    known = pendulum.timezones() - {"localtime", "Factory"}  # these mean something else on each machine
     if text in known:
         return None
     return f"no time zone is called {quoted(text)}", did_you_mean(text, known) or "e.g. 'Europe/Berlin'"
 
 
 def _check_asset(text: str) -> Found:
-    if (
-        text
-        and text.isascii()
-        and text.isprintable()
-        and len(text) <= 1500
-        and not text.startswith("airflow:")
-    ):
+    may_stand = text.isascii() and text.isprintable() and not text.startswith("airflow:")
+    if text.strip() and may_stand and len(text) <= 1500:
         return None
     return f"{quoted(text)} is no URI of an asset", "e.g. 's3://bucket/briefings'"
 
@@ -124,37 +160,3 @@ _CHECKS = {
     "timezone": _check_timezone,
     "assets": _check_asset,
 }
-
-
-def check_params(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
-    """Each parameter is a JSON Schema of its own that its default satisfies; a scheduled plan has all defaults."""
-    params = outline.data.get("params")
-    if not isinstance(params, dict):
-        return
-    is_scheduled = isinstance(outline.data.get("schedule"), dict)
-    for name, schema in params.items():
-        if not isinstance(schema, dict):
-            continue
-        place = Place(("params", name))
-        message = _schema_issue(schema)
-        if message:
-            yield Problem(ProblemCode.BAD_PARAM, f"parameter {quoted(name)}: {message}", place)
-        elif "default" not in schema and is_scheduled:
-            message = f"parameter {quoted(name)} has no default, so the schedule cannot start the plan"
-            yield Problem(ProblemCode.BAD_PARAM, message, place, "add a default, or take the schedule out")
-
-
-def _schema_issue(schema: dict[str, Any]) -> str | None:
-    from jsonschema import Draft202012Validator, SchemaError, ValidationError
-
-    if "$ref" in str(schema) or "$dynamicRef" in str(schema):
-        return "a parameter's schema stands by itself: it may hold no '$ref'"
-    try:
-        Draft202012Validator.check_schema(schema)
-        if "default" in schema:
-            Draft202012Validator(schema).validate(schema["default"])
-    except SchemaError as error:
-        return f"no JSON Schema: {error.message[:200]}"
-    except ValidationError as error:
-        return f"its default does not fit its own schema: {error.message[:200]}"
-    return None

@@ -59,7 +59,7 @@ class PlanModel(BaseModel):
     @classmethod
     def _without_extensions(cls, data: Any) -> Any:
         if isinstance(data, dict) and any(str(key).startswith(EXTENSION_PREFIX) for key in data):
-            return {key: value for key, value in data.items() if not key.startswith(EXTENSION_PREFIX)}
+            return {key: value for key, value in data.items() if not str(key).startswith(EXTENSION_PREFIX)}
         return data
 
 

@@ -1,4 +1,4 @@
-"""The tree of nodes as it stands in a document that may be wrong anywhere: enough to check it all the same."""
+"""The tree of nodes as it stands in a document that may be wrong anywhere: enough to check it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class NodeOutline:
 
     @property
     def written_id(self) -> str:
+        """Its id as it stands in the file; empty when there is none."""
         return self._read("id", "")
 
     @property
@@ -38,18 +39,22 @@ class NodeOutline:
 
     @property
     def description(self) -> str:
+        """What is to be done; empty when it does not say."""
         return self._read("description", "")
 
     @property
     def type(self) -> str:
+        """What it says its type is; may be none that exists."""
         return self._read("type", "")
 
     @property
     def parameters(self) -> dict[str, Any]:
+        """Its parameters, never to be changed."""
         return self._read("parameters", {})
 
     @property
     def dependencies(self) -> list[str]:
+        """The dependencies that are texts."""
         return [dep for dep in self._read("dependencies", _NO_LIST) if isinstance(dep, str)]
 
     def dependency_places(self) -> Iterator[tuple[Pointer, str]]:

@@ -125,7 +125,7 @@ class Problem:
         severity = "warning: " if self.is_warning else ""
         pointer = f"{one_line(self.where.json_pointer)}: " if self.where.pointer else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{one_line(place)}: {self.code} {severity}{pointer}{self.message}{hint}"
+        return f"{one_line(place)}: {self.code} {severity}{pointer}{one_line(self.message + hint)}"
 
     def as_json(self) -> dict[str, Any]:
         """The problem as plain JSON, for editors and `airflow vibe lint --format json`."""

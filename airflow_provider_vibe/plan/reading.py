@@ -6,11 +6,12 @@ check looks at the outline, so that all that is wrong is told at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from airflow_provider_vibe.plan import checks, launch_checks, work_checks
+from airflow_provider_vibe.plan import checks, launch_checks, param_checks, work_checks
 from airflow_provider_vibe.plan.documents import Document, DocumentLimits, parse_document, read_bytes
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.outline import PlanOutline
@@ -29,10 +30,11 @@ CHECKS = (
     work_checks.check_references,
     work_checks.check_tools,
     launch_checks.check_schedule,
-    launch_checks.check_params,
+    param_checks.check_params,
 )
 
 _MOST_PROBLEMS = 500
+"""So many errors, and so many warnings, of one file are told; then only that there are more."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Reading:
     """What came of reading a plan file.
 
     :param plan: the plan, when it can run.
-    :param problems: everything wrong with it, in the order of the file; warnings alone do not keep a plan back.
+    :param problems: everything wrong with it, in the order of the file; warnings do not keep a plan back.
     """
 
     plan: WorkflowPlan | None
@@ -77,22 +79,41 @@ def examine(raw: bytes, name: str, rules: PlanRules) -> Reading:
         raw, name, DocumentLimits(limits.max_plan_bytes, limits.max_string_length, limits.max_nesting)
     )
     if not isinstance(document.data, dict):
-        return Reading(None, document.problems or (_not_an_object(document),))
+        gave_up = document.data is None and document.problems
+        further = () if gave_up else (_not_an_object(document),)
+        return Reading(None, (*document.problems, *further))
     outline = PlanOutline.of(document.data, limits)
-    plan, found = (None, outline.problems) if outline.problems else read_shape(document.data)
-    found += list(_run_checks(outline, rules)) if not outline.problems else []
-    problems = [*document.problems, *(_placed(problem, document) for problem in found[:_MOST_PROBLEMS])]
+    plan, misshapen = read_shape(document.data)
+    found, more = _first_of(chain(outline.problems, misshapen, _run_checks(outline, rules)))
+    problems = [*document.problems, *(_placed(problem, document) for problem in found)]
     problems.sort(key=lambda problem: (problem.where.line or 0, problem.where.column or 0))
-    if len(found) > _MOST_PROBLEMS:
-        message = f"and {len(found) - _MOST_PROBLEMS} more problems"
-        problems.append(Problem(found[-1].code, message, Place(file=name)))
+    if more:
+        problems.append(Problem(more, "and more problems than are told here", Place(file=name)))
     has_error = any(not problem.is_warning for problem in problems)
     return Reading(None if has_error else plan, tuple(problems))
 
 
 def _run_checks(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
+    if outline.problems:
+        return  # it holds only some of the nodes
     for check in CHECKS:
         yield from check(outline, rules)
+
+
+def _first_of(found: Iterable[Problem]) -> tuple[list[Problem], ProblemCode | None]:
+    """The problems that are told, and the code of one that is not; stops when there are errors enough."""
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    more = None
+    for problem in found:
+        kind = warnings if problem.is_warning else errors
+        if len(kind) < _MOST_PROBLEMS:
+            kind.append(problem)
+            continue
+        more = problem.code
+        if not problem.is_warning:
+            break
+    return [*errors, *warnings], more
 
 
 def _placed(problem: Problem, document: Document) -> Problem:

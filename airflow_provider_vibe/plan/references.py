@@ -1,7 +1,7 @@
 """``${params.topic}``, ``${nodes.research.text}``: data substitution, never code.
 
-A string that is exactly one reference keeps the value's JSON type; inside a longer string the value is written
-as text. ``$${`` is a literal ``${``. What was substituted is never looked at again.
+A string that is exactly one reference keeps the value's JSON type; inside a longer string the value is
+written as text. ``$${`` is a literal ``${``. What was substituted is never looked at again.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_vibe.plan.problems import Pointer, VibeError, did_you_mean, quoted
+from airflow_provider_vibe.plan.problems import Pointer, VibeError, did_you_mean, one_line, quoted
 
 ROOTS = ("params", "nodes", "run", "vibe")
 RUN_FIELDS = ("id", "date", "logical_date")
 _TOKEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _HINT_LITERAL = "write $${ for a literal ${"
+_LONGEST_ID = 1_000
+"""Characters of a node's id that a reference looks for; a path can be much longer."""
 
 
 class BadReference(VibeError):
@@ -36,24 +38,34 @@ class Reference:
     path: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "${" + ".".join((self.root, *self.path)) + "}"
+        """As it stands in a message: on one line, and cut where it is very long."""
+        path = ".".join((self.root, *self.path))
+        return "${" + one_line(path if len(path) <= 200 else path[:199] + "…") + "}"
 
     def split_node(self, known_ids: Container[str]) -> tuple[str, tuple[str, ...]]:
         """The node a ``nodes`` reference means, and the path into its output; an id may itself hold dots.
 
         :param known_ids: the ids there are; the longest that fits is meant, else the first part.
         """
-        for length in range(len(self.path), 0, -1):
-            if (node_id := ".".join(self.path[:length])) in known_ids:
-                return node_id, self.path[length:]
-        return self.path[0], self.path[1:]
+        longest = 1
+        node_id = ""
+        for length, part in enumerate(self.path, start=1):
+            node_id = f"{node_id}.{part}" if node_id else part
+            if len(node_id) > _LONGEST_ID:
+                break
+            if node_id in known_ids:
+                longest = length
+        return ".".join(self.path[:longest]), self.path[longest:]
 
 
 Part = str | Reference
 
 
 def scan_template(text: str) -> Iterator[Part | BadReference]:
-    """The literal texts and references *text* is made of; a ``${`` that begins no reference is an error as value."""
+    """The literal texts and references *text* is made of.
+
+    A ``${`` that begins no reference is given as the error it is.
+    """
     end = 0
     for match in _TOKEN.finditer(text):
         if match.start() > end:
@@ -63,7 +75,7 @@ def scan_template(text: str) -> Iterator[Part | BadReference]:
             yield "${"
         else:
             try:
-                yield _reference(match[1], text[match.start() :])
+                yield _reference(match[1], text[match.start() : match.start() + 40])
             except BadReference as error:
                 yield error
     if end < len(text):

@@ -13,11 +13,19 @@ class InputIssue(Protocol):
     """One thing that is wrong with the inputs of a tool."""
 
     @property
-    def path(self) -> Sequence[str | int]: ...
+    def path(self) -> Sequence[str | int]:
+        """The keys and list indexes that lead to it inside the inputs."""
+        ...
+
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """What is wrong, for a person."""
+        ...
+
     @property
-    def hint(self) -> str | None: ...
+    def hint(self) -> str | None:
+        """What to do about it."""
+        ...
 
 
 class ToolCatalog(Protocol):
@@ -31,7 +39,10 @@ class ToolCatalog(Protocol):
     def check_inputs(
         self, name: str, inputs: Mapping[str, Any], unresolved: Callable[[Any], bool]
     ) -> Iterable[InputIssue]:
-        """What a tool's own schema has against *inputs*, but for values that *unresolved* says are not known yet."""
+        """What a tool's own schema has against *inputs*.
+
+        :param unresolved: says of a text that its final value is not known yet; it is not judged then.
+        """
         ...
 
     def takes(self, name: str, key: str) -> bool:
@@ -60,7 +71,7 @@ class Limits:
 
     @property
     def max_nesting(self) -> int:
-        """Levels of objects and lists in a file: two for each level of nodes, and a hundred for their parameters."""
+        """Levels of objects and lists in a file: two a level of nodes, and a hundred for their parameters."""
         return 2 * self.max_depth + 100
 
 
@@ -87,7 +98,7 @@ class PlanRules:
         return asked if asked is not None else self.default_tools.get(node_type)
 
     def inputs_of(self, tool: str, parameters: Mapping[str, Any], description: str) -> dict[str, Any]:
-        """The inputs of a call; a default tool that takes a ``prompt`` and is given none gets the description.
+        """The inputs of a call; a default tool that takes a ``prompt`` and has none gets the description.
 
         vibe-aigc 0.7.1 does so for ``llm_generate`` (`executor._execute_generate`).
         """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -34,6 +35,9 @@ _MODEL_AT: dict[str, type[BaseModel]] = {
     "run": RunSettings,
 }
 
+_MOST_KEYS = 100
+"""So many keys of an object are looked at for one that may be misspelt."""
+
 _WANTED = {
     "string_type": "a text",
     "int_type": "a whole number",
@@ -47,16 +51,27 @@ _WANTED = {
 }
 
 
-def read_shape(data: dict[str, Any]) -> tuple[WorkflowPlan | None, list[Problem]]:
+def read_shape(data: dict[str, Any]) -> tuple[WorkflowPlan | None, Iterator[Problem]]:
     """The plan *data* holds, or everything that keeps it from having the shape of one."""
     try:
-        return WorkflowPlan.model_validate(data), []
+        return WorkflowPlan.model_validate(data), iter(())
     except ValidationError as error:
-        return None, [_problem(details) for details in error.errors(include_url=False)]
+        errors = [
+            details for details in error.errors(include_url=False) if not _counts_only_good_items(details)
+        ]
+    too_deep = [details for details in errors if details["type"].startswith("recursion")]
+    return None, map(_problem, too_deep or errors)  # what was not read for its depth seems to be missing
+
+
+def _counts_only_good_items(error: ErrorDetails) -> bool:
+    """Whether pydantic says that a list is too short because what is in it was refused."""
+    return error["type"] == "too_short" and bool(error["input"])
 
 
 def _problem(error: ErrorDetails) -> Problem:
-    at = tuple(part for part in error["loc"] if part != "[key]")
+    at = error["loc"]
+    if error["type"].startswith("recursion"):
+        return Problem(ProblemCode.TOO_DEEP, "the nodes are nested too deep to be read", Place(at))
     for kind, tell in _TELL.items():
         if error["type"] == kind:
             return tell(error, at)
@@ -68,8 +83,9 @@ def _problem(error: ErrorDetails) -> Problem:
 
 def _missing(error: ErrorDetails, at: Pointer) -> Problem:
     key = str(at[-1])
-    known = error["input"] if isinstance(error["input"], dict) else {}
-    hint = did_you_mean(key, [name for name in known if name not in _keys_at(at[:-1])])
+    written = error["input"] if isinstance(error["input"], dict) else {}
+    keys = _keys_at(at[:-1])
+    hint = did_you_mean(key, [name for name in islice(written, _MOST_KEYS) if name not in keys])
     if hint:
         close = hint.removeprefix("did you mean ").removesuffix("?")
         hint = f"{close} is written there: rename it to {quoted(key)}"

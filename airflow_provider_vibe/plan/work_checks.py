@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_vibe.plan.checks import Suggester
@@ -47,7 +48,8 @@ class _ReferenceChecker:
         params = outline.data.get("params")
         self._params = params if isinstance(params, dict) else {}
         self._graph = PlanGraph(outline.roots)
-        self._suggester = Suggester(self._graph.nodes)
+        self._node_suggester = Suggester(self._graph.nodes)
+        self._param_suggester = Suggester(self._params)
 
     def check(self, text: str, at: Pointer, reader: NodeOutline | None) -> Iterator[Problem]:
         """The problems of one text; *reader* is the node it belongs to, None for the vibe's."""
@@ -60,7 +62,7 @@ class _ReferenceChecker:
     def _check_one(self, reference: Reference, reader: NodeOutline | None) -> Problem | None:
         name = reference.path[0]
         if reference.root == "params" and name not in self._params:
-            hint = did_you_mean(name, self._params) or f"declare it: params: {{{name}: {{type: string}}}}"
+            hint = self._param_suggester.hint(name) or f"declare {quoted(name)} under 'params'"
             return Problem(ProblemCode.UNKNOWN_PARAM, f"the plan has no parameter {quoted(name)}", hint=hint)
         if reference.root == "vibe":
             return self._check_vibe(reference, reader)
@@ -81,23 +83,25 @@ class _ReferenceChecker:
         node_id, _ = reference.split_node(self._graph.nodes)
         if node_id not in self._graph.nodes:
             message = f"{reference}: no node is called {quoted(node_id)}"
-            return Problem(ProblemCode.UNKNOWN_NODE, message, hint=self._suggester.hint(node_id))
-        if reader is None or not self._is_upstream(node_id, reader.id):
-            who = reader.name if reader else "the vibe"
-            message = f"{reference}: {quoted(node_id)} is not done before {who} starts"
-            hint = (
-                f"add {quoted(node_id)} to its dependencies"
-                if reader
-                else "the vibe is the same for all nodes"
-            )
-            return Problem(ProblemCode.NOT_UPSTREAM, message, hint=hint)
-        return None
+            return Problem(ProblemCode.UNKNOWN_NODE, message, hint=self._node_suggester.hint(node_id))
+        if reader is None:
+            message = f"{reference}: the vibe is the same for all nodes, it can refer to none"
+            return Problem(ProblemCode.NOT_UPSTREAM, message, hint="refer to it in the nodes that need it")
+        if not self._has_order or self._graph.has_output_before(node_id, reader.id):
+            return None
+        message = f"{reference}: {quoted(node_id)} is not done before {reader.name} starts"
+        hint = "it is done only after that: refer to an earlier node"
+        if self._graph.can_depend_on(reader.id, node_id):
+            hint = f"add {quoted(node_id)} to its dependencies"
+        return Problem(ProblemCode.NOT_UPSTREAM, message, hint=hint)
 
-    def _is_upstream(self, node_id: str, reader_id: str) -> bool:
+    @cached_property
+    def _has_order(self) -> bool:
+        """False when the nodes wait for each other in a circle, which is told as that alone."""
         try:
-            return self._graph.has_output_before(node_id, reader_id)
+            return bool(self._graph.order)
         except CycleFound:
-            return True  # told as a cycle; nothing is before anything then
+            return False
 
 
 def check_tools(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
@@ -130,20 +134,22 @@ def _check_tool(
         return
     name = rules.tool_of(node.type, node.parameters)
     if name is None and not may_simulate:
-        message = (
-            f"{node.name} names no tool, and nodes of type {node.type} have no default one"
-        )
+        message = f"{node.name} names no tool, and nodes of type {node.type} have no default one"
         hint = "add parameters.tool, or set [vibe] default_tools or [vibe] missing_tool = simulate"
         yield Problem(ProblemCode.MISSING_TOOL, message, Place(node.at), hint)
     elif name is not None and name not in set(rules.tools.names):
-        if asked is None:
-            message = f"[vibe] default_tools gives nodes of type {node.type} the tool {quoted(name)}, which does not exist"
-            yield Problem(ProblemCode.UNKNOWN_TOOL, message, Place(node.at), suggester.hint(name))
-        else:
-            hint = suggester.hint(name) or "`airflow vibe lint` checks against the tools of this machine"
-            yield Problem(ProblemCode.UNKNOWN_TOOL, f"no tool is called {quoted(name)}", Place(at), hint)
-    elif name is not None and isinstance(node.parameters.get("tool_inputs") or {}, dict):
+        yield _unknown_tool(node, name, suggester)
+    elif name is not None and isinstance(node.parameters.get("tool_inputs"), dict | None):
         yield from _check_inputs(node, name, rules)
+
+
+def _unknown_tool(node: NodeOutline, name: str, suggester: Suggester) -> Problem:
+    message = f"no tool is called {quoted(name)}"
+    if node.parameters.get("tool") is None:
+        message += f", which [vibe] default_tools gives to nodes of type {node.type}"
+        return Problem(ProblemCode.UNKNOWN_TOOL, message, Place(node.at), suggester.hint(name))
+    hint = suggester.hint(name) or "only tools that are installed here can be named"
+    return Problem(ProblemCode.UNKNOWN_TOOL, message, Place((*node.at, "parameters", "tool")), hint)
 
 
 def _check_inputs(node: NodeOutline, tool: str, rules: PlanRules) -> Iterator[Problem]:

@@ -27,11 +27,11 @@ from airflow_provider_vibe.plan.yaml_syntax import explain
 
 _LITERALS: Final[dict[str, bool | None]] = {"": None, "null": None, "true": True, "false": False}
 _NUMBER_START = frozenset("-0123456789")
-_BREAK = "\n\r\x85\u2028\u2029"
-_DIRECTIVE = re.compile(f"%(?<![^{_BREAK}\ufeff]%)[^{_BREAK}]*")
-_BLANK = re.compile(rf"[ \t\ufeff{_BREAK}]++|#[^{_BREAK}]*+|(?<![^{_BREAK}])\.\.\.(?=[ \t{_BREAK}]|\Z)")
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What YAML does not take even inside quotes (YAML 1.1, 5.1); surrogates never come out of UTF-8."""
+_DIRECTIVE = re.compile("%(?<![^\n\r\ufeff]%)[^\n\r]*")
+_BLANK = re.compile(r"[ \t\n\r\ufeff]++|#[^\n\r]*+|(?<![^\n\r])\.\.\.(?=[ \t\n\r]|\Z)")
+_UNFIT = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML refuses even inside quotes, and what only YAML 1.1 takes for the end of a line."""
+_UNFIT_BREAK = re.compile("[\x85\u2028\u2029]")
 
 FORBIDDEN = ProblemCode.FORBIDDEN_YAML
 
@@ -52,7 +52,7 @@ def read_quickly(text: str, limits: DocumentLimits) -> Any:
 
     :raises Unclean: when something may be wrong with it.
     """
-    if _DIRECTIVE.search(text):
+    if _DIRECTIVE.search(text) or not (text.isascii() or _UNFIT_BREAK.search(text) is None):
         raise Unclean
     try:
         parser = _parser(text)
@@ -153,21 +153,22 @@ def _plain(text: str) -> str | int | float | bool | None:
 def read_carefully(builder: DocumentBuilder) -> None:
     """Read the builder's source to its end, or to the first error of syntax, and report what is wrong."""
     try:
-        text = _without_directives(builder, _without_unprintable(builder))
+        text = _without_directives(builder, _without_unfit_characters(builder))
         _CarefulReader(builder, text).read()
     except Abandoned:
         builder.data = None
 
 
-def _without_unprintable(builder: DocumentBuilder) -> str:
+def _without_unfit_characters(builder: DocumentBuilder) -> str:
     text = builder.source.text
-    for count, found in enumerate(_UNPRINTABLE.finditer(text)):
+    for count, found in enumerate(_UNFIT.finditer(text)):
         if count == MAX_PROBLEMS:
             builder.stop(ProblemCode.BAD_TEXT, "more such characters: this is no text", found.start())
-        what = "a NUL character" if found[0] == "\0" else f"a control character (U+{ord(found[0]):04X})"
-        hint = "remove it" if found[0] == "\0" else "remove it, or write it as an escape in double quotes"
+        is_nul = found[0] == "\0"
+        what = "a NUL character" if is_nul else f"U+{ord(found[0]):04X} cannot stand in YAML as it is"
+        hint = "remove it" if is_nul else "remove it, or write it as an escape in double quotes"
         builder.report(ProblemCode.BAD_TEXT, what, found.start(), hint)
-    return _UNPRINTABLE.sub("\ufffd", text)
+    return _UNFIT.sub("\ufffd", text)
 
 
 def _without_directives(builder: DocumentBuilder, text: str) -> str:

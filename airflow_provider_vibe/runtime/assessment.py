@@ -1,16 +1,17 @@
-"""How good a result is, and what an error says: vibe-aigc 0.7.1's rules and numbers, with our declared differences.
+"""How good a result is, and what an error says: vibe-aigc 0.7.1's rules and numbers, and ours.
 
 The source of each number is `vibe_aigc/executor.py`: `_assess_result_quality`, `_calculate_node_efficiency`,
 `_check_replan_indicators`, `_suggest_optimizations`, `_analyze_execution_error`, `_suggest_error_recovery`.
-Different on purpose: what a tool says *inside* its output counts, a subclass counts as its parent, "timed out" is
-a timeout, a failure that a tool reports is replannable by its kind, and a simulated result has no quality.
+Different on purpose: what a tool says *inside* its output counts, a subclass counts as its parent,
+"timed out" is a timeout, a failure that a tool reports is replannable by its kind, and a simulated result
+has no quality.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_vibe.runtime.errors import HOPELESS, class_names, kind_of_message
+from airflow_provider_vibe.runtime.errors import HOPELESS, class_names, kind_of, message_of
 from airflow_provider_vibe.tools.base import ToolFailed
 
 QUALITY_THRESHOLD = 0.7
@@ -88,10 +89,11 @@ def analyze_error(
     :param estimated_duration: seconds it was expected to take.
     """
     changes = _recovery(error)
+    message = message_of(error)
     replannable = is_replannable(error)
     feedback = {
         "error_type": error_type_of(error),
-        "error_message": str(error),
+        "error_message": message,
         "replannable": replannable,
         "execution_quality": 0.0,
         "resource_usage": _resource_usage(duration, estimated_duration),
@@ -107,7 +109,7 @@ def analyze_error(
         return feedback, None
     return feedback, {
         "node_id": node_id,
-        "error": str(error),
+        "error": message,
         "replan_reason": "execution_failure",
         "suggested_changes": changes,
     }
@@ -121,7 +123,7 @@ def error_type_of(error: BaseException) -> str:
 def is_replannable(error: BaseException) -> bool:
     """Whether another plan can help."""
     if isinstance(error, ToolFailed):
-        return kind_of_message(str(error)) not in HOPELESS
+        return kind_of(error) not in HOPELESS
     return bool(REPLANNABLE & set(class_names(error))) or _is_timeout(error)
 
 

@@ -1,18 +1,21 @@
 """What kind of error it was: whether another try, or another plan, can help.
 
-The kinds decide Airflow's retries (``operators/retry.py``); the analysis of an error for the feedback keeps to
-vibe-aigc's own rules and asks here only about failures that a tool reports in words.
+The kinds decide Airflow's retries (``operators/retry.py``); the analysis of an error for the feedback keeps
+to vibe-aigc's own rules and asks here only about failures that a tool reports in words.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
 from airflow_provider_vibe.plan.problems import PlanError
 from airflow_provider_vibe.plan.references import BadReference
-from airflow_provider_vibe.tools.base import ToolError, ToolInputError
+from airflow_provider_vibe.tools.base import ToolError, ToolFailed, ToolInputError
 
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is not waited for longer."""
@@ -32,9 +35,6 @@ class ErrorKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-WORTH_ANOTHER_TRY = frozenset(
-    {ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.RATE_LIMIT, ErrorKind.SERVER, ErrorKind.MEMORY}
-)
 HOPELESS = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.NOT_FOUND, ErrorKind.WRONG_INPUT})
 
 _OURS = (PlanError, BadReference, ToolError, ToolInputError)
@@ -50,20 +50,27 @@ _BY_CLASS = (
 )
 """Parts of class names, the most telling first: each library has classes of its own."""
 
+_STATUS = r"(?:http|status|code|error)[\W_]*"
 _BY_WORDS = (
     (
         ErrorKind.AUTHENTICATION,
-        ("api key", "api_key", "unauthorized", "authentication", "forbidden", "401", "403"),
+        re.compile(
+            r"(?:invalid|incorrect|wrong|missing|expired|no) api[ _-]?key"
+            r"|api[ _-]?key (?:is |was )?(?:not|in)|unauthori[sz]ed|not authenticated"
+            r"|authentication (?:error|failed|required)|forbidden"
+            rf"|access denied|permission denied|{_STATUS}40[13]\b"
+        ),
     ),
-    (ErrorKind.RATE_LIMIT, ("rate limit", "too many requests", "429")),
-    (ErrorKind.TIMEOUT, ("timeout", "timed out")),
+    (ErrorKind.RATE_LIMIT, re.compile(rf"rate.?limit|too many requests|{_STATUS}429\b")),
+    (ErrorKind.TIMEOUT, re.compile(r"timeout|timed out")),
     (
         ErrorKind.WRONG_INPUT,
-        ("invalid input", "invalid argument", "invalid parameter", "bad request", "validation"),
+        re.compile(r"invalid (?:input|argument|parameter)|bad request|validation error"),
     ),
-    (ErrorKind.MEMORY, ("memory",)),
-    (ErrorKind.CONNECTION, ("connection",)),
+    (ErrorKind.MEMORY, re.compile("memory")),
+    (ErrorKind.CONNECTION, re.compile("connection")),
 )
+"""A tool quotes the texts it works on; so a bare number or noun says nothing of the kind of failure."""
 
 
 def class_names(error: BaseException) -> list[str]:
@@ -71,8 +78,13 @@ def class_names(error: BaseException) -> list[str]:
     return [cls.__name__ for cls in type(error).__mro__]
 
 
+def message_of(error: BaseException) -> str:
+    """What an error says, as JSON, XCom and the database can hold it: no NUL, no lone surrogates."""
+    return str(error).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 def kind_of(error: BaseException) -> ErrorKind:
-    """The kind of an error, told by its class, its HTTP status, or failing these its words."""
+    """The kind of an error, told by its HTTP status or its class; by its words if a tool reported it."""
     if isinstance(error, _OURS):
         return ErrorKind.WRONG_INPUT
     status = _http_status(error)
@@ -82,23 +94,22 @@ def kind_of(error: BaseException) -> ErrorKind:
         for part, kind in _BY_CLASS:
             if part in name:
                 return kind
-    return kind_of_message(str(error))
+    return kind_of_message(str(error)) if isinstance(error, ToolFailed) else ErrorKind.UNKNOWN
 
 
 def kind_of_message(message: str) -> ErrorKind:
     """The kind of a failure that is only told in words."""
     lowered = message.lower()
-    for kind, words in _BY_WORDS:
-        if any(word in lowered for word in words):
-            return kind
-    return ErrorKind.UNKNOWN
+    return next((kind for kind, words in _BY_WORDS if words.search(lowered)), ErrorKind.UNKNOWN)
 
 
 def _http_status(error: BaseException) -> int | None:
+    """The status of an HTTP response, wherever a client library keeps it."""
     for owner in (error, getattr(error, "response", None)):
-        status = getattr(owner, "status_code", None)
-        if isinstance(status, int):
-            return status
+        for name in ("status_code", "status", "code"):
+            status = getattr(owner, name, None)
+            if isinstance(status, int) and 100 <= status < 600:
+                return status
     return None
 
 
@@ -120,12 +131,24 @@ def _kind_of_status(status: int) -> ErrorKind:
 
 def retry_after(error: BaseException) -> float | None:
     """Seconds that a server asked to wait before another try, at most an hour; None when it did not say."""
-    headers: Any = getattr(getattr(error, "response", None), "headers", None)
     asked: Any = getattr(error, "retry_after", None)
-    if asked is None and isinstance(headers, Mapping):
-        asked = headers.get("retry-after")
+    for owner in (error, getattr(error, "response", None)):
+        headers = getattr(owner, "headers", None)
+        if asked is None and isinstance(headers, Mapping):
+            asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
+    seconds = _seconds_from_now(asked)
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _seconds_from_now(asked: Any) -> float | None:
+    """A ``Retry-After`` is a number of seconds or a date (RFC 9110, 10.2.3)."""
     try:
         seconds = float(asked)
+        return None if seconds != seconds else seconds
+    except (TypeError, ValueError):
+        pass
+    try:
+        moment = parsedate_to_datetime(str(asked))
     except (TypeError, ValueError):
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

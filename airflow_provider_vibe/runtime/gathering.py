@@ -19,10 +19,18 @@ from airflow_provider_vibe.runtime.outcome import (
     NodeOutcome,
     NodeResult,
     parallel_efficiency,
+    some,
 )
 
 DEPENDENCIES_NOT_SATISFIED = "Dependencies not satisfied"
 """What the original says of every node it skips; the reason says which one is to blame."""
+
+
+_TOLD_BY_AIRFLOW = {
+    ExecutionStatus.COMPLETED: "marked as done in Airflow",
+    ExecutionStatus.FAILED: "failed in Airflow after its work was done",
+}
+"""What there is to say of a node whose outcome is missing, or is not what Airflow says of its task."""
 
 
 class WorkerLost(VibeError):
@@ -56,8 +64,8 @@ def gather_result(
 
     :param plan: the plan that ran.
     :param traces: what each node left behind, by its id.
-    :param started_at: when the run began.
-    :param completed_at: when its last node came to an end.
+    :param started_at: when the run began, or went on after it was cleared.
+    :param completed_at: when every node had come to an end.
     :param dag_id: the DAG it ran as.
     :param run_id: the run.
     """
@@ -69,7 +77,7 @@ def gather_result(
     for node in graph.nodes.values():
         outcome = _outcome_of(node, traces[node.id])
         results[node.id] = _node_result(node, traces[node.id], outcome, blame)
-        if outcome is not None:
+        if outcome is not None and outcome.feedback:
             feedback[node.id] = outcome.feedback
             suggestions += [outcome.replan_suggestion] if outcome.replan_suggestion else []
     total = (completed_at - started_at).total_seconds() if started_at and completed_at else 0.0
@@ -80,7 +88,7 @@ def gather_result(
         completed_at=completed_at,
         total_duration=total,
         node_results=results,
-        parallel_efficiency=parallel_efficiency({id_: res.duration for id_, res in results.items()}, total),
+        parallel_efficiency=parallel_efficiency(_durations_since(started_at, results), total),
         execution_groups=graph.groups,
         feedback_data=feedback,
         replan_suggestions=suggestions,
@@ -116,24 +124,30 @@ def _outcome_of(node: WorkflowNode, trace: Trace) -> NodeOutcome | None:
 
 def _node_result(node: WorkflowNode, trace: Trace, outcome: NodeOutcome | None, blame: _Blame) -> NodeResult:
     status = trace.status
-    if outcome is not None:
-        return NodeResult(
-            node_id=node.id,
-            status=status,
-            result=trace.result if status is ExecutionStatus.COMPLETED else None,
-            error=outcome.error,
-            duration=outcome.duration,
-            started_at=outcome.started_at,
-            try_number=outcome.try_number,
-            error_type=outcome.error_type,
-            usage=outcome.usage,
-        )
-    if status is not ExecutionStatus.SKIPPED:
-        reason = "marked as done in Airflow" if status is ExecutionStatus.COMPLETED else None
-        return NodeResult(node_id=node.id, status=status, result=trace.result, reason=reason)
+    if status is ExecutionStatus.SKIPPED:
+        return _result_without_work(node, outcome, blame)
+    if outcome is None:
+        reason = _TOLD_BY_AIRFLOW.get(status)
+        error = reason if status is ExecutionStatus.FAILED else None
+        return NodeResult(node_id=node.id, status=status, result=trace.result, error=error, reason=reason)
+    return NodeResult(
+        node_id=node.id,
+        status=status,
+        result=trace.result,
+        error=outcome.error,
+        duration=outcome.duration,
+        started_at=outcome.started_at,
+        try_number=outcome.try_number,
+        error_type=outcome.error_type,
+        usage=outcome.usage,
+    )
+
+
+def _result_without_work(node: WorkflowNode, outcome: NodeOutcome | None, blame: _Blame) -> NodeResult:
+    """The result of a node whose task Airflow did not run, or whose tool chose to skip it."""
     if node.type is NodeType.COMPOSITE and (failed := blame.failed_inside(node.id)):
         inside = len(blame.graph.descendants(node.id))
-        told = f"{len(failed)} of {inside} children failed: {', '.join(failed)}"
+        told = f"{len(failed)} of {inside} children failed: {some(failed)}"
         return NodeResult(
             node_id=node.id,
             status=ExecutionStatus.FAILED,
@@ -141,13 +155,27 @@ def _node_result(node: WorkflowNode, trace: Trace, outcome: NodeOutcome | None, 
             error_type=CHILDREN_FAILED,
             reason=told,
         )
-    culprit = blame.for_skipping(node)
-    reason = f"{quoted(culprit)} failed" if culprit else "skipped in Airflow"
-    return NodeResult(node_id=node.id, status=status, error=DEPENDENCIES_NOT_SATISFIED, reason=reason)
+    reason = blame.reason_for_skipping(node)
+    own_words = (outcome.error if outcome else None) or "skipped in Airflow"
+    return NodeResult(
+        node_id=node.id,
+        status=ExecutionStatus.SKIPPED,
+        error=DEPENDENCIES_NOT_SATISFIED if reason else own_words,
+        reason=reason or own_words,
+    )
+
+
+def _durations_since(started_at: datetime | None, results: Mapping[str, NodeResult]) -> dict[str, float]:
+    """The durations of the nodes that worked since the run began; a resumed run has older ones."""
+    return {
+        node_id: result.duration
+        for node_id, result in results.items()
+        if started_at and result.started_at and result.started_at >= started_at
+    }
 
 
 class _Blame:
-    """Which failed node is to blame for those that did not run.
+    """Which node is to blame for those that did not run.
 
     :param graph: the order of the plan.
     :param traces: what each node left behind.
@@ -156,19 +184,34 @@ class _Blame:
     def __init__(self, graph: PlanGraph[WorkflowNode], traces: Mapping[str, Trace]) -> None:
         self.graph = graph
         self._failed = {id_ for id_, trace in traces.items() if trace.status is ExecutionStatus.FAILED}
-        self._culprits: dict[int, str | None] = {}
-        for moment in graph.order:
-            node_id = graph.node_at(moment)
-            blocked_by = next((found for p in graph.before[moment] if (found := self._culprits[p])), None)
-            self._culprits[moment] = node_id if node_id in self._failed else blocked_by
+        skipped = {
+            id_
+            for id_, trace in traces.items()
+            if trace.status is ExecutionStatus.SKIPPED and _outcome_of(graph.nodes[id_], trace)
+        }
+        self._failed_before = self._first_before(self._failed)
+        self._skipped_before = self._first_before(skipped)
+
+    def _first_before(self, culprits: set[str]) -> dict[int, str | None]:
+        """For each moment the node among *culprits* that stands in its way."""
+        found: dict[int, str | None] = {}
+        for moment in self.graph.order:
+            node_id = self.graph.node_at(moment)
+            earlier = next((culprit for p in self.graph.before[moment] if (culprit := found[p])), None)
+            found[moment] = node_id if node_id in culprits else earlier
+        return found
 
     def failed_inside(self, node_id: str) -> list[str]:
         """The nodes below *node_id* that failed."""
         return [below for below in self.graph.descendants(node_id) if below in self._failed]
 
-    def for_skipping(self, node: WorkflowNode) -> str | None:
-        """The failed node that kept *node* from running, or from closing."""
-        return self._culprits[self.graph.done_moment(node.id)]
+    def reason_for_skipping(self, node: WorkflowNode) -> str | None:
+        """Which other node kept *node* from running; None when none did."""
+        moment = self.graph.done_moment(node.id)
+        if culprit := self._failed_before[moment]:
+            return f"{quoted(culprit)} failed"
+        culprit = self._skipped_before[moment]
+        return f"{quoted(culprit)} was skipped" if culprit and culprit != node.id else None
 
 
 def _overall(statuses: list[ExecutionStatus]) -> ExecutionStatus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -20,8 +21,9 @@ from airflow_provider_vibe.runtime.assessment import (
     error_type_of,
 )
 from airflow_provider_vibe.runtime.context import NodeContext
+from airflow_provider_vibe.runtime.errors import message_of
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
-from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError
+from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError, ToolResult
 from airflow_provider_vibe.tools.registry import ToolRegistry
 
 RESULT_TYPE = {
@@ -61,18 +63,20 @@ async def run_node(
     :param quality_threshold: below it a replan is suggested.
     :param work: does the work in place of :func:`do_work`.
     """
+    rules = rules or PlanRules(tools=tools)
+    fingerprint = None
     started_at, clock = datetime.now(UTC), time.monotonic()
     try:
-        fingerprint = fingerprint_of(node, context)
-        doing = (work or do_work)(node, context, tools, rules or PlanRules(tools=tools))
-        result = plain_json(await doing)
+        fingerprint = fingerprint_of(node, context, rules)
+        result = plain_json(await (work or do_work)(node, context, tools, rules))
     except (Exception, asyncio.CancelledError) as error:
-        return failed_outcome(node, error, started_at, time.monotonic() - clock)
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled_from_outside():
+            raise
+        return failed_outcome(node, error, started_at, time.monotonic() - clock, fingerprint)
     duration = time.monotonic() - clock
     feedback, suggestion = assess_result(
         node.id, result, duration, node.estimated_duration, quality_threshold
     )
-    metadata = result.get("metadata") if isinstance(result, dict) else None
     return NodeOutcome(
         node_id=node.id,
         status=ExecutionStatus.COMPLETED,
@@ -81,26 +85,50 @@ async def run_node(
         feedback=feedback,
         replan_suggestion=suggestion,
         fingerprint=fingerprint,
-        usage=metadata.get("usage") if isinstance(metadata, dict) else None,
+        usage=_usage_in(result),
         result=result,
     )
 
 
+def _is_cancelled_from_outside() -> bool:
+    """Whether this attempt is to end (Ctrl-C, say), and not just something inside a tool."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _usage_in(result: Any) -> dict[str, Any] | None:
+    metadata = result.get("metadata") if isinstance(result, dict) else None
+    usage = metadata.get("usage") if isinstance(metadata, dict) else None
+    return usage if isinstance(usage, dict) else None
+
+
 def failed_outcome(
-    node: WorkflowNode, error: BaseException, started_at: datetime, duration: float
+    node: WorkflowNode,
+    error: BaseException,
+    started_at: datetime,
+    duration: float,
+    fingerprint: str | None = None,
 ) -> NodeOutcome:
     """The outcome of an attempt that ended with *error* after *duration* seconds."""
     feedback, suggestion = analyze_error(node.id, error, duration, node.estimated_duration)
     return NodeOutcome(
         node_id=node.id,
         status=ExecutionStatus.FAILED,
-        error=str(error),
+        error=message_of(error),
         error_type=error_type_of(error),
         started_at=started_at,
         duration=duration,
         feedback=feedback,
         replan_suggestion=suggestion,
+        fingerprint=fingerprint,
         exception=error,
+    )
+
+
+def skipped_outcome(failed: NodeOutcome) -> NodeOutcome:
+    """The outcome of an attempt whose error only says that there is nothing to do; no feedback on that."""
+    return failed.model_copy(
+        update={"status": ExecutionStatus.SKIPPED, "feedback": {}, "replan_suggestion": None}
     )
 
 
@@ -141,11 +169,13 @@ async def call_tool(
     :raises ToolInputError: inputs that the tool's own schema refuses.
     :raises ToolFailed: the tool said that it did not succeed.
     """
-    issues = tools.check_inputs(tool.name, inputs, lambda value: False)
+    issues = tools.check_inputs(tool.name, inputs)
     if issues:
-        told = "; ".join(f"{'.'.join(map(str, issue.path)) or 'inputs'}: {issue.message}" for issue in issues)
+        told = "; ".join(map(str, issues))
         raise ToolInputError(f"{quoted(tool.name)} does not take these inputs: {told}")
     result = await tool.execute(inputs, tool_context)
+    if not isinstance(result, ToolResult):
+        raise ToolError(f"{quoted(tool.name)} returned a {type(result).__name__}, expected a ToolResult")
     if not result.success:
         raise ToolFailed(f"Tool execution failed: {result.error}")
     return result.output, dict(result.metadata or {})
@@ -184,12 +214,25 @@ def plain_json(value: Any) -> Any:
     :raises ToolError: something that JSON, XCom or the database cannot hold.
     """
     try:
-        text = json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()  # a lone surrogate is no text
     except (TypeError, ValueError, RecursionError) as error:
         raise ToolError(f"the output cannot be kept: it is no plain JSON ({error})") from error
-    if "\\u0000" in text:
+    if _NUL.search(text):
         raise ToolError("the output cannot be kept: it holds a NUL character")
-    return json.loads(text, object_hook=_without_reserved_keys)
+    return json.loads(text, object_hook=_without_reserved_keys, parse_int=_number_of_64_bits)
+
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL; behind an odd number of backslashes it would be the text of one."""
+
+
+def _number_of_64_bits(digits: str) -> int:
+    """Airflow's tasks speak MessagePack with their supervisor, which has no larger integers."""
+    number = int(digits)
+    if not -(2**63) <= number < 2**64:
+        raise ToolError("the output cannot be kept: it holds an integer of more than 64 bits")
+    return number
 
 
 def _without_reserved_keys(value: dict[str, Any]) -> dict[str, Any]:
@@ -202,13 +245,18 @@ def _without_reserved_keys(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def fingerprint_of(node: WorkflowNode, context: NodeContext) -> str:
+def fingerprint_of(node: WorkflowNode, context: NodeContext, rules: PlanRules) -> str:
     """Digest of what a node is asked to do and of all it is given; the same work has the same fingerprint.
 
+    :param node: the node.
+    :param context: what it may see; the run itself does not count.
+    :param rules: tell the tool of a node that names none.
     :raises BadReference: a reference that leads to nothing in this run.
     """
     asked = {
+        "id": node.id,
         "type": node.type,
+        "tool": rules.tool_of(node.type, node.parameters),
         "description": context.resolve(node.description),
         "parameters": {**node.parameters, "tool_inputs": context.resolve(node.parameters.get("tool_inputs"))},
         "dependencies": list(node.dependencies),

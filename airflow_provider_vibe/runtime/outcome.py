@@ -1,17 +1,20 @@
 """NodeOutcome, ExecutionResult: what came of a node, and of a whole run.
 
-`ExecutionResult` is vibe-aigc 0.7.1's (`executor.ExecutionResult`, in its checkpoint form) with its methods, and ours:
-where the run is, which plan it ran, and for each node the try, the kind of error, the reason and the usage.
+`ExecutionResult` is vibe-aigc 0.7.1's (`executor.ExecutionResult`, in its checkpoint form) with its methods,
+and ours: where the run is, which plan it ran, and for each node the try, the kind of error, the reason and
+the usage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_vibe.plan.problems import one_line
 
 CHILDREN_FAILED = "ChildrenFailed"
 """The error type of a composite that could not close; the failure is its children's, counted there."""
@@ -37,7 +40,8 @@ class NodeOutcome(BaseModel):
 
     :param started_at: when the work began; None when nobody is left to tell.
     :param duration: seconds of work, without waiting in the queue.
-    :param fingerprint: digest of what the node was asked to do, inputs filled in; None if it did not get so far.
+    :param fingerprint: digest of what the node was asked to do, inputs filled in; None if it did not get
+        so far.
     :param usage: what the tool says it used, e.g. ``{"input_tokens": 12, "cost": None}``.
     :param result: what the node made; goes to XCom as its return value, not with the outcome.
     :param exception: what the attempt failed of.
@@ -91,7 +95,8 @@ class ExecutionResult(BaseModel):
 
     :param total_duration: seconds from the start of the run until it was gathered.
     :param execution_groups: levels of the whole tree: the nodes of one could run at the same time.
-    :param parallel_efficiency: the share of the nodes' work that ran at the same time as other work; 0.0 to 1.0.
+    :param parallel_efficiency: the share of the nodes' work that ran at the same time as other work, 0.0 to
+        1.0.
     :param plan_digest: SHA-256 of the plan that ran.
     """
 
@@ -118,7 +123,7 @@ class ExecutionResult(BaseModel):
         return [node_id for node_id, result in self.node_results.items() if result.status is status]
 
     def failed_nodes(self) -> list[str]:
-        """The ids of the nodes that failed themselves: a composite whose children failed is not among them."""
+        """The ids of the nodes that failed themselves, so without composites whose children failed."""
         failed = self.nodes_with(ExecutionStatus.FAILED)
         return [node_id for node_id in failed if self.node_results[node_id].error_type != CHILDREN_FAILED]
 
@@ -160,18 +165,23 @@ class ExecutionResult(BaseModel):
             return f"plan completed: all {len(self.node_results)} nodes"
         total = len(self.node_results)
         failed, skipped = self.failed_nodes(), self.nodes_with(ExecutionStatus.SKIPPED)
-        told = f"{len(failed)} of {total} nodes failed: {_some(failed)}" if failed else ""
+        told = f"{len(failed)} of {total} nodes failed: {some(failed)}" if failed else ""
         if skipped and not failed:
-            told = f"{len(skipped)} of {total} nodes were skipped: {_some(skipped)}"
+            told = f"{len(skipped)} of {total} nodes were skipped: {some(skipped)}"
         return f"plan {self.status}: {told or 'not every node is done'}"
 
 
-def _some(ids: list[str], limit: int = 10) -> str:
+def some(ids: Sequence[str], limit: int = 10) -> str:
+    """The first few ids, on one line."""
     more = f" and {len(ids) - limit} more" if len(ids) > limit else ""
-    return ", ".join(ids[:limit]) + more
+    return ", ".join(map(one_line, ids[:limit])) + more
 
 
 def parallel_efficiency(durations: Mapping[str, float], total: float) -> float:
-    """The share of the work, in seconds, that ran beside other work (vibe-aigc 0.7.1 `executor.execute_plan`)."""
+    """The share of the work that ran beside other work (vibe-aigc 0.7.1 `executor.execute_plan`).
+
+    :param durations: seconds of work of each node.
+    :param total: seconds that all of it took.
+    """
     work = sum(durations.values())
     return max(0.0, (work - total) / work) if work > 0 else 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_vibe.operators.base import OUTCOME_KEY
 from airflow_provider_vibe.plan.identity import FEEDBACK_TASK_ID
@@ -27,10 +27,10 @@ RESULT_KEY = "return_value"
 class VibeFeedbackSensor(BaseSensorOperator):
     """Waits until every node of a run has come to an end and gathers what came of them.
 
-    In the DAG of a plan it is the teardown ``vibe_feedback``. In another DAG, with *external_dag_id*, it waits for
-    the feedback of a run of a plan and gives the same answer. The answer, an
-    :class:`~airflow_provider_vibe.runtime.ExecutionResult` as JSON, is its XCom; when the plan did not complete it
-    fails after that, with a line that says why.
+    In the DAG of a plan it is the teardown ``vibe_feedback``. In another DAG, with *external_dag_id*, it
+    waits for the feedback of a run of a plan and gives the same answer. The answer, an
+    :class:`~airflow_provider_vibe.runtime.outcome.ExecutionResult` as JSON, is its XCom; when the plan did
+    not complete it fails after that, with a line that says why.
 
     :param plan: the plan whose nodes run in this DAG.
     :param task_ids: their task ids, by node id.
@@ -69,7 +69,12 @@ class VibeFeedbackSensor(BaseSensorOperator):
         """Wait, by poking or in the triggerer."""
         if not self.deferrable:
             return super().execute(context)
-        answer = self.poke(context)
+        try:
+            answer = self.poke(context)
+        except AirflowFailException as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
         return answer.xcom_value if isinstance(answer, PokeReturnValue) else self._wait_in_triggerer(context)
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
@@ -78,13 +83,8 @@ class VibeFeedbackSensor(BaseSensorOperator):
         return PokeReturnValue(True, self._answer(result, context)) if result else False
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Come back from the triggerer."""
-        result = self._fetch(context)
-        if result is None:
-            raise AirflowFailException(
-                f"the run of {quoted(self.external_dag_id)} was started anew meanwhile"
-            )
-        return self._answer(result, context)
+        """Come back from the triggerer; a run that was cleared meanwhile is waited for again."""
+        return self.execute(context)
 
     def _answer(self, result: ExecutionResult, context: Context) -> dict[str, Any]:
         answer = result.as_json()
@@ -114,8 +114,6 @@ class VibeFeedbackSensor(BaseSensorOperator):
         )
 
     def _trace(self, context: Context, node_id: str, status: ExecutionStatus) -> Trace:
-        if status is ExecutionStatus.SKIPPED:
-            return Trace(status)
         ti, task_id = context["ti"], self.task_ids[node_id]
         pushed = ti.xcom_pull(task_ids=task_id, key=OUTCOME_KEY, map_indexes=-1)
         outcome = NodeOutcome.model_validate(pushed) if pushed else None
@@ -125,6 +123,7 @@ class VibeFeedbackSensor(BaseSensorOperator):
 
     def _fetch(self, context: Context) -> ExecutionResult | None:
         """The result that the run of the other DAG gathered, or None while it has none."""
+        assert self.external_dag_id is not None  # told by the caller
         ti = context["ti"]
         states = ti.get_task_states(
             dag_id=self.external_dag_id, task_ids=[FEEDBACK_TASK_ID], **self._which_run(context)
@@ -151,13 +150,15 @@ class VibeFeedbackSensor(BaseSensorOperator):
         logical_date = context["dag_run"].logical_date
         if logical_date is None:
             raise AirflowFailException(
-                "this run has no logical date to find the other DAG's run by: give the sensor an external_run_id"
+                "this run has no logical date to find the other DAG's run by:"
+                " give the sensor an external_run_id"
             )
         return {"logical_dates": [logical_date]}
 
     def _wait_in_triggerer(self, context: Context) -> Any:
         from airflow.providers.standard.triggers.external_task import WorkflowTrigger
 
+        assert self.external_dag_id is not None  # told by the caller
         trigger = WorkflowTrigger(
             external_dag_id=self.external_dag_id,
             external_task_ids=[FEEDBACK_TASK_ID],

@@ -33,7 +33,7 @@ def node_statuses(
 ) -> dict[str, ExecutionStatus]:
     """The status of each node.
 
-    :param states: states by task id, as Airflow tells them; a task it does not name has not been looked at yet.
+    :param states: states by task id, as Airflow tells them; one it does not name has not been looked at yet.
     :param task_ids: task ids by node id.
     """
     return {node_id: status_of(states.get(task_id)) for node_id, task_id in task_ids.items()}

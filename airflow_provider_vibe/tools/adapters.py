@@ -39,6 +39,11 @@ class AdaptedTool:
             f"<tool {self.name!r} adapted from {type(self.tool).__module__}.{type(self.tool).__qualname__}>"
         )
 
+    @property
+    def comes_with_the_original(self) -> bool:
+        """Whether it is one of vibe-aigc's own tools, not one that a user wrote for it."""
+        return type(self.tool).__module__.partition(".")[0] == "vibe_aigc"
+
     async def execute(self, inputs: dict[str, Any], context: dict[str, Any]) -> ToolResult:
         """Call the tool and translate its result.
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_vibe.plan.problems import quoted
+from airflow_provider_vibe.tools.adapters import AdaptedTool
 from airflow_provider_vibe.tools.base import Tool, ToolError
 from airflow_provider_vibe.tools.inputs import InputChecker, InputIssue, Unresolved
 from airflow_provider_vibe.tools.schemas import checked_schema
 from airflow_provider_vibe.tools.sources import Source, entry_point_sources, factory_sources, tools_of
+
+log = logging.getLogger(__name__)
 
 BUILT_IN = "the built-in tools"
 
@@ -89,19 +93,32 @@ def build_registry(sources: Iterable[Source]) -> ToolRegistry:
 
     :param sources: pairs of where it comes from, in words, and a tool, an iterable of tools, a registry, or a
         callable that returns one of these.
-    :raises ToolError: a source gives something else, a tool is not well made, or two tools have one name.
+    :raises ToolError: a source gives something else, a tool is not well made, or two tools have one name; but
+        what vibe-aigc itself brings under a built-in name (``llm_generate``, ``template_fill``, ``combine``)
+        gives way, so that its whole registry can be used.
     """
     registered: dict[str, _Registered] = {}
     for origin, offered in sources:
         for tool in tools_of(origin, offered):
             _check_declaration(tool, origin)
             if (other := registered.get(tool.name)) is not None:
+                if (
+                    other.origin == BUILT_IN
+                    and isinstance(tool, AdaptedTool)
+                    and tool.comes_with_the_original
+                ):
+                    log.debug("%r of %s gives way to the built-in one", tool.name, origin)
+                    continue
                 raise ToolError(
                     f"two tools are called {quoted(tool.name)}: one from {other.origin}, one from {origin};"
                     " rename or leave out one of them"
                 )
             registered[tool.name] = _Registered(tool, origin)
     return ToolRegistry(registered)
+
+
+def _gives_way(tool: Tool) -> bool:
+    return isinstance(tool, AdaptedTool) and tool.comes_with_the_original
 
 
 def _check_declaration(tool: Tool, origin: str) -> None:

@@ -41,7 +41,7 @@ class Script:
         await asyncio.sleep(outcome.get("sleep", 0))
         if "error" in outcome:
             raise error_of(outcome["error"])
-        return outcome["output"] if "output" in outcome else {"text": f"out of {node_id}: {description}"}
+        return outcome.get("output", {"text": f"out of {node_id}: {description}"})
 
 
 @dataclass

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,6 +91,24 @@ def test_takes_a_tool_an_iterable_a_registry_and_a_callable():
 def test_two_tools_of_one_name_are_an_error_that_names_both_sources():
     with pytest.raises(ToolError, match=r"'combine': one from the built-in tools, one from factory 'a\.b'"):
         build_registry([(BUILT_IN, builtin_tools()), ("factory 'a.b'", PlainTool("combine"))])
+
+
+def of_module(module: str) -> Any:
+    """A vibe-aigc tool called ``combine`` whose class comes from *module*."""
+    tool = type("CombineTool", (), {"__module__": module})()
+    tool.spec = SimpleNamespace(name="combine", description="", input_schema={})
+    tool.execute = lambda inputs, context: None
+    return tool
+
+
+def test_what_vibe_aigc_brings_under_a_built_in_name_gives_way():
+    tools = build_registry([(BUILT_IN, builtin_tools()), ("factory 'a.b'", of_module("vibe_aigc.tools"))])
+    assert tools.origin("combine") == BUILT_IN
+
+
+def test_what_a_user_wrote_for_vibe_aigc_does_not_give_way():
+    with pytest.raises(ToolError, match="two tools are called 'combine'"):
+        build_registry([(BUILT_IN, builtin_tools()), ("factory 'a.b'", of_module("my.tools"))])
 
 
 @pytest.mark.parametrize("offered", [None, 5, "text", [5], [[PlainTool()]], {"a": 5}, [PlainTool]])
@@ -243,6 +262,7 @@ def test_loading_the_tools_imports_no_heavy_library():
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 import airflow_provider_vibe.tools as tools
 folder = Path(tools.__file__).parent
 for file in sorted(folder.rglob("*.py")):

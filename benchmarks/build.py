@@ -1,0 +1,103 @@
+"""From the bytes of a plan to a DAG, against the DAG of the same graph written by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import yaml
+from airflow.sdk import DAG
+
+from airflow_provider_vibe.dag.loader import translate
+from airflow_provider_vibe.dag.translator import PlanTranslator, configured_translator
+from airflow_provider_vibe.plan.reading import examine
+from benchmarks.handwritten import HANDWRITTEN
+from benchmarks.report import Report, verdict
+from benchmarks.shapes import SHAPES, Plan, all_nodes
+from benchmarks.timing import Compared, cpu_seconds, in_turn
+
+MOST_OF_HANDWRITTEN = 2.0
+MOST_OF_CHAIN = 3.0
+NODES_A_SAMPLE = 1_000
+"""A sample of a small plan builds it several times, up to so many nodes."""
+
+
+def measure(rounds: int, *, quick: bool) -> list[Report]:
+    """Time every shape in every size.
+
+    :param rounds: samples of each.
+    :param quick: small sizes only.
+    """
+    sizes = (20, 60) if quick else (100, 1_000, 2_000)
+    translator = configured_translator()
+    cases = [(shape, size, "json") for shape in SHAPES for size in sizes]
+    cases += [(shape, sizes[1], "yaml") for shape in ("chain", "nested")]
+    rows = [_against_handwritten(*case, rounds, translator) for case in cases]
+    columns = ("plan", "dependencies", "ours, ms", "by hand, ms", "ratio", "lowest–highest", "target")
+    return [
+        Report("build: bytes of a plan → DAG, against the DAG written by hand", columns, rows),
+        _dense_against_chain(sizes[-1], rounds, translator),
+    ]
+
+
+def builder(content: Plan, notation: str, translator: PlanTranslator) -> Callable[[], DAG]:
+    """What turns a plan into a DAG, bytes first, as the loader does.
+
+    :param content: the plan.
+    :param notation: ``json`` or ``yaml``.
+    :param translator: as a parse makes it, once for all plans.
+    """
+    raw = (_json if notation == "json" else _yaml)(content).encode()
+    path = Path(f"bench.vibe.{notation}")
+
+    def build() -> DAG:
+        translation = translate(path, examine(raw, str(path), translator.settings.rules), translator)
+        assert translation.dag is not None, translation.problems
+        return translation.dag
+
+    return build
+
+
+def _json(content: Plan) -> str:
+    return json.dumps(content, separators=(",", ":"))
+
+
+def _yaml(content: Plan) -> str:
+    text: str = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False)
+    return text
+
+
+def _against_handwritten(
+    shape: str, size: int, notation: str, rounds: int, translator: PlanTranslator
+) -> list[str]:
+    content = SHAPES[shape](size)
+    times = max(1, NODES_A_SAMPLE // size)
+    ours = cpu_seconds(builder(content, notation, translator), times)
+    by_hand = cpu_seconds(lambda: HANDWRITTEN[shape](size), times)
+    compared = Compared(*in_turn([ours, by_hand], rounds))
+    name = f"{shape} {size:,}" + (", YAML" if notation == "yaml" else "")
+    return [name, f"{_dependencies(content):,}", *_cells(compared, MOST_OF_HANDWRITTEN)]
+
+
+def _dense_against_chain(size: int, rounds: int, translator: PlanTranslator) -> Report:
+    dense, chain = SHAPES["dense"](size), SHAPES["chain"](size)
+    ways = [cpu_seconds(builder(content, "json", translator)) for content in (dense, chain)]
+    row = [f"dense / chain, {size:,}", *_cells(Compared(*in_turn(ways, rounds)), MOST_OF_CHAIN)]
+    title = f"build: {_dependencies(dense):,} dependencies against {_dependencies(chain):,}, both ours"
+    return Report(title, ("plans", "dense, ms", "chain, ms", "ratio", "lowest–highest", "target"), [row])
+
+
+def _cells(compared: Compared, most: float) -> list[str]:
+    return [
+        f"{median(compared.ours) * 1000:.1f}",
+        f"{median(compared.other) * 1000:.1f}",
+        f"{compared.ratio:.2f}",
+        f"{min(compared.ratios):.2f}–{max(compared.ratios):.2f}",  # noqa: RUF001  # a range is written so
+        verdict(compared.ratio, most),
+    ]
+
+
+def _dependencies(content: Plan) -> int:
+    return sum(len(node["dependencies"]) for node in all_nodes(content["root_nodes"]))

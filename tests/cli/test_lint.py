@@ -1,0 +1,88 @@
+"""`airflow vibe lint`: every problem, one a line, and an exit code to build on."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+import pytest
+
+from airflow_provider_vibe.cli.lint import lint
+from tests.dag.plans import node, plan, write
+
+BAD = "id: bad\nsource_vibe: {description: x}\nroot_nodes:\n  - {id: a, type: analyse, description: x}\n"
+
+
+def lint_exit(*paths, fmt="text"):
+    with pytest.raises(SystemExit) as stopped:
+        lint(Namespace(paths=[str(path) for path in paths], format=fmt))
+    return stopped.value.code
+
+
+def test_clean_plans_exit_with_0(tmp_path, capsys):
+    write(tmp_path, "a.vibe.json", plan(node("a"), id="a"))
+    write(tmp_path / "deep", "b.vibe.json", plan(node("a"), id="b"))
+    assert lint_exit(tmp_path) == 0
+    assert capsys.readouterr().out == "2 plans, no problems\n"
+
+
+def test_warnings_alone_are_told_and_exit_with_0(tmp_path, capsys):
+    path = write(tmp_path, "a.vibe.json", plan(node("a", estimated_duration="5")))
+    assert lint_exit(path) == 0
+    assert (
+        "coerced warning: /root_nodes/0/estimated_duration: '5' is read as 5 seconds"
+        in capsys.readouterr().out
+    )
+
+
+def test_problems_exit_with_1_and_stand_one_a_line_with_place_and_hint(tmp_path, capsys):
+    write(tmp_path, "good.vibe.json", plan(node("a"), id="good"))
+    path = write(tmp_path, "bad.vibe.yaml", BAD)
+    assert lint_exit(tmp_path) == 1
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.startswith(f"{path}:4:18: bad-value /root_nodes/0/type: ")
+    assert line.endswith("(did you mean 'analyze'?)")
+
+
+def test_json_has_every_field_of_a_problem(tmp_path, capsys):
+    path = write(tmp_path, "bad.vibe.yaml", BAD)
+    assert lint_exit(path, fmt="json") == 1
+    first = json.loads(capsys.readouterr().out)[0]
+    assert first == {
+        "code": "bad-value",
+        "severity": "error",
+        "message": "no type of node is called 'analyse'",
+        "hint": "did you mean 'analyze'?",
+        "file": str(path),
+        "line": 4,
+        "column": 18,
+        "pointer": "/root_nodes/0/type",
+    }
+
+
+def test_two_plans_of_one_id_are_a_problem_of_the_second(tmp_path, capsys):
+    write(tmp_path, "a.vibe.json", plan(node("a"), id="same"))
+    write(tmp_path, "b.vibe.json", plan(node("a"), id="same"))
+    assert lint_exit(tmp_path) == 1
+    assert (
+        f"{tmp_path}/b.vibe.json: duplicate-plan /id: 'same' is already the plan in"
+        in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(("name", "words"), [("nowhere", "there is no"), ("", "no plan files")])
+def test_nothing_to_read_exits_with_2(tmp_path, capsys, name, words):
+    assert lint_exit(tmp_path / name) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_file_that_cannot_be_read_exits_with_2(tmp_path, capsys):
+    (tmp_path / "x.vibe.json").mkdir()
+    assert lint_exit(tmp_path / "x.vibe.json", tmp_path) == 2
+
+
+def test_wrong_setting_exits_with_2_and_says_which(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VIBE__MISSING_TOOL", "simulat")
+    write(tmp_path, "a.vibe.json", plan(node("a")))
+    assert lint_exit(tmp_path) == 2
+    assert "[vibe] missing_tool should not be 'simulat' (did you mean 'simulate'?)" in capsys.readouterr().err

@@ -1,0 +1,110 @@
+"""`airflow vibe run`: a plan through its real DAG, in this process."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+import pytest
+
+from airflow_provider_vibe.cli.run import ParamError, parse_params, run
+from airflow_provider_vibe.plan.models import WorkflowPlan
+from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus
+from tests.dag.plans import composite, node, plan, write
+
+
+def run_exit(path, *params, json_file=None):
+    with pytest.raises(SystemExit) as stopped:
+        run(Namespace(plan=str(path), param=list(params), json=json_file and str(json_file)))
+    return stopped.value.code
+
+
+@pytest.fixture
+def greeting(tmp_path):
+    parameters = {
+        "tool": "template_fill",
+        "tool_inputs": {"template": "Hello, {who}", "values": {"who": "${params.who}"}},
+    }
+    return write(
+        tmp_path,
+        "greeting.vibe.json",
+        plan(
+            node("hello", parameters=parameters),
+            composite("both", [node("x")], "hello"),
+            id="greeting",
+            params={
+                "who": {"type": "string", "default": "world"},
+                "times": {"type": "integer", "default": 1},
+            },
+        ),
+    )
+
+
+def test_completed_plan_exits_with_0_and_shows_every_node(airflow_db, greeting, capfd, tmp_path):
+    assert run_exit(greeting, "who=Ada", json_file=tmp_path / "result.json") == 0
+    out = capfd.readouterr().out
+    assert "greeting completed in" in out
+    for line in (
+        "hello transform  completed, quality 0.8",
+        "both composite  completed",
+        "x transform  completed",
+    ):
+        assert line in out
+    assert out.rstrip().endswith("plan completed: all 3 nodes")
+    result = ExecutionResult.model_validate(json.loads((tmp_path / "result.json").read_text()))
+    assert result.status is ExecutionStatus.COMPLETED
+    assert result.node_results["hello"].result["result"] == {"text": "Hello, Ada"}
+
+
+def test_failed_plan_exits_with_1_and_says_why(airflow_db, tmp_path, capfd):
+    rules = {"tool": "text_rules", "tool_inputs": {"text": "short", "min_words": 9, "strict": True}}
+    path = write(
+        tmp_path, "fails.vibe.json", plan(node("check", parameters=rules), node("after", "check"), id="fails")
+    )
+    assert run_exit(path) == 1
+    out = capfd.readouterr().out
+    assert "'check' failed" in out
+    assert "plan failed: 1 of 2 nodes failed: check" in out
+    assert "log: " in out
+
+
+def test_bad_plan_exits_with_2_before_anything_runs(tmp_path, capsys):
+    path = write(tmp_path, "bad.vibe.json", plan(id="bad"))
+    assert run_exit(path) == 2
+    assert "empty-plan" in capsys.readouterr().err
+
+
+def test_wrong_parameter_exits_with_2_and_says_which(greeting, capsys):
+    assert run_exit(greeting, "whom=Ada") == 2
+    assert "the plan has no parameter 'whom' (did you mean 'who'?)" in capsys.readouterr().err
+
+
+@pytest.fixture
+def with_params():
+    params = {
+        "text": {"type": "string", "default": ""},
+        "number": {"type": "integer", "default": 1, "maximum": 5},
+        "list": {"type": "array", "default": []},
+        "needed": {"type": "string"},
+    }
+    content = plan(node("a"), params=params)
+    return WorkflowPlan.model_validate(content)
+
+
+def test_values_are_json_unless_the_plan_wants_a_text(with_params):
+    written = ["text=5", "number=3", 'list=["a"]', "needed=a=b"]
+    assert parse_params(written, with_params) == {"text": "5", "number": 3, "list": ["a"], "needed": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (["needed"], "should be NAME=VALUE"),
+        (["needed=x", "number=9"], "parameter 'number': 9 is greater than the maximum of 5"),
+        (["needed=x", "number=many"], "parameter 'number': 'many' is not of type 'integer'"),
+        ([], "the plan needs a value for 'needed'"),
+    ],
+)
+def test_value_that_does_not_fit_is_told(with_params, written, message):
+    with pytest.raises(ParamError, match=message):
+        parse_params(written, with_params)

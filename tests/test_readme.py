@@ -1,0 +1,115 @@
+"""What the README says is true: its snippets run, its commands work, its tables are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_vibe.get_provider_info import get_provider_info
+from airflow_provider_vibe.plan.models import WorkflowNode, WorkflowPlan
+from airflow_provider_vibe.plan.reading import examine
+from airflow_provider_vibe.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+def block_with(language: str, words: str) -> str:
+    (found,) = [block for block in blocks(language) if words in block]
+    return found
+
+
+def test_example_plan_reads_without_a_problem():
+    reading = examine(
+        block_with("yaml", "tea-letter").encode(), "tea.vibe.yaml", Settings.from_airflow().rules
+    )
+    assert reading.problems == ()
+
+
+def test_commands_on_the_example_plan_work(tmp_path, airflow_db):
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "tea.vibe.yaml").write_text(block_with("yaml", "tea-letter"))
+    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-ec", block_with("sh", "airflow vibe lint plans")],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 plan, no problems" in done.stdout
+    assert "tea-letter completed" in done.stdout
+    assert "plan completed: all 3 nodes" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["vibe_plans.py", "vibe_plan_errors.py"])
+def test_loader_files_are_those_of_the_dags_folder(name):
+    shown = block_with("python", f"# dags/{name}").partition("\n")[2]
+    assert shown == (ROOT / "dags" / name).read_text()
+
+
+def test_tool_of_the_example_works(tmp_path, monkeypatch):
+    (tmp_path / "my_tools.py").write_text(block_with("python", "# my_tools.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("AIRFLOW__VIBE__TOOL_FACTORIES", "my_tools.make_tools")
+    tools = Settings.from_airflow().tools
+    assert tools["shout"].input_schema["required"] == ["text"]
+
+
+def test_translator_of_the_example_works():
+    namespace: dict = {}
+    exec(block_with("python", "class OurTranslator"), namespace)
+    translator = namespace["OurTranslator"](Settings.from_airflow())
+    fields = {"id": "a", "type": "generate", "description": ""}
+    plan = WorkflowPlan.model_validate(
+        {"id": "p", "source_vibe": {"description": ""}, "root_nodes": [fields]}
+    )
+    assert translator.pool(plan, plan.root_nodes[0]) == "models"
+
+
+def test_make_targets_it_names_exist():
+    targets = set(re.findall(r"(?:^|`)make ([a-z]+)(?:$|`)", README, re.M))
+    assert {"demo", "test", "setup", "check"} <= targets
+    for target in targets:
+        subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_every_key_of_a_plan_and_a_node_is_in_the_reference():
+    for model in (WorkflowPlan, WorkflowNode):
+        missing = [name for name in model.model_fields if name != "schema_uri" and f"`{name}`" not in README]
+        assert missing == []
+
+
+def test_every_tool_and_command_is_in_the_reference():
+    from airflow_provider_vibe.cli.definition import VIBE_COMMANDS
+    from airflow_provider_vibe.tools.builtin import builtin_tools
+
+    assert [tool.name for tool in builtin_tools() if f"| `{tool.name}` |" not in README] == []
+    assert [each.name for each in VIBE_COMMANDS if f"`airflow vibe {each.name} " not in README] == []
+
+
+def options_table() -> str:
+    options = get_provider_info()["config"]["vibe"]["options"]
+    rows = [
+        f"| `{name}` | `{option['default']}` | {option['description'].replace('``', '`')} |"
+        if option["default"]
+        else f"| `{name}` | | {option['description'].replace('``', '`')} |"
+        for name, option in options.items()
+    ]
+    return "\n".join(["| option | default | meaning |", "|---|---|---|", *rows])
+
+
+def test_table_of_options_says_what_the_provider_says():
+    shown = re.search(r"<!-- options: begin.*?-->\n(.*?)\n?<!-- options: end -->", README, re.S)
+    assert shown and shown[1] == options_table()
