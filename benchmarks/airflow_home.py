@@ -9,7 +9,7 @@ import tempfile
 
 
 def use_own_airflow_home() -> None:
-    """Point this process and those it starts to an empty AIRFLOW_HOME; to be called before Airflow is imported."""
+    """Give this process and those it starts an empty AIRFLOW_HOME; call it before Airflow is imported."""
     home = tempfile.mkdtemp(prefix="vibe-bench-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from statistics import median
 
-from benchmarks.report import Report, verdict
+from benchmarks.report import SPREAD, Report, spread, verdict
 
 MOST_MILLISECONDS = 20.0
 DEPENDENCIES = (0, 1, 10)
@@ -29,10 +29,10 @@ def measure(rounds: int, *, quick: bool) -> list[Report]:
     columns = (
         "node with",
         "first call, ms",
-        "lowest–highest",
+        SPREAD,
         "target",
         "later calls, ms",
-        "lowest–highest",
+        SPREAD,
         "target",
     )
     return [Report("overhead: CPU of operator.execute without the tool's own", columns, rows)]
@@ -59,5 +59,4 @@ def _row(dependencies: int, processes: list[list[float]]) -> list[str]:
 
 def _cells(costs: list[float]) -> list[str]:
     middle = median(costs)
-    spread = f"{min(costs):.1f}–{max(costs):.1f}"  # noqa: RUF001  # a range is written so
-    return [f"{middle:.1f}", spread, verdict(middle, MOST_MILLISECONDS)]
+    return [f"{middle:.1f}", spread(costs, 1), verdict(middle, MOST_MILLISECONDS)]

@@ -1,7 +1,7 @@
 """One task's process: make the DAG, then execute one node again and again, and print what each call cost.
 
-``python -m benchmarks.probe DEPENDENCIES CALLS`` prints a JSON list of CPU milliseconds, the tool's own left out. The
-first call is what a real task pays: Airflow runs each in a process of its own.
+``python -m benchmarks.probe DEPENDENCIES CALLS`` prints a JSON list of CPU milliseconds, the tool's own left
+out. The first call is what a real task pays: Airflow runs each in a process of its own.
 """
 
 from __future__ import annotations

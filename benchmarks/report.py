@@ -40,6 +40,18 @@ def verdict(figure: float, most: float) -> str:
     return f"≤ {most:g} " + ("met" if figure <= most else "MISSED")
 
 
+SPREAD = "lowest to highest"
+"""The head of a column of :func:`spread`."""
+
+
+def spread(figures: Sequence[float], digits: int) -> str:
+    """The lowest and the highest of some figures.
+
+    :param digits: behind the point.
+    """
+    return f"{min(figures):.{digits}f} to {max(figures):.{digits}f}"
+
+
 def print_report(report: Report, console: Console, *, markdown: bool) -> None:
     """Print a report.
 
@@ -69,7 +81,7 @@ def environment(rounds: int) -> str:
         "Python": platform.python_version(),
         "Airflow": version("apache-airflow"),
         "airflow-provider-vibe": version("airflow-provider-vibe"),
-        "processor": f"{os.cpu_count()} × {_processor()}",
+        "processors": f"{os.cpu_count()} of {_processor()}",
         "load": load,
         "platform": platform.platform(),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

@@ -49,7 +49,7 @@ def layers(size: int) -> list[list[str]]:
 
 
 def nested(size: int) -> Plan:
-    """Composites in composites in composites, section after section; what is left of *size* is a chain behind them."""
+    """Composites three deep, section after section; what is left of *size* is a chain behind them."""
     ids = map(step_id, count())
     sections = [_section(f"s{index:x}", ids) for index in range(size // SECTION_SIZE)]
     for before, after in pairwise(sections):
@@ -106,7 +106,7 @@ def _composite(node_id: str, children: list[Node]) -> Node:
 
 def _plan(name: str, nodes: list[Node]) -> Plan:
     return {
-        "id": f"{name}-{len(nodes)}",
+        "id": name,
         "source_vibe": {"description": f"A plan in the shape of {name}", "style": "plain"},
         "defaults": {"retries": 2, "retry_delay": 30},
         "root_nodes": nodes,

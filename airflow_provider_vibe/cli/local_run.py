@@ -36,13 +36,19 @@ def run_locally(dag: DAG, conf: Mapping[str, Any], watcher: Watcher | None = Non
 
 
 def prepare_database() -> None:
-    """Make the tables of a database that has none, as `airflow standalone` does."""
+    """Make the tables of an SQLite database that has none, as `airflow standalone` does.
+
+    :raises VibeError: another database has none; making them there is not ours to decide.
+    """
     from airflow import settings
     from airflow.utils import db
     from sqlalchemy import inspect
 
-    if not inspect(settings.engine).has_table("dag_run"):
-        db.initdb()
+    if inspect(settings.engine).has_table("dag_run"):
+        return
+    if settings.engine.dialect.name != "sqlite":
+        raise VibeError("Airflow's database has no tables yet: run `airflow db migrate` first")
+    db.initdb()
 
 
 def read_result(run: DagRun) -> ExecutionResult:

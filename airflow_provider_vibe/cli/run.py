@@ -25,6 +25,7 @@ from airflow_provider_vibe.plan.reading import examine_file
 from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus
 
 COMPLETED, FAILED, BAD_PLAN = 0, 1, 2
+MOST_OF_AN_ERROR = 300
 MARKS_OF_EVENTS = {
     "started": "[cyan]▶[/]",
     "completed": "[green]✔[/]",
@@ -55,8 +56,12 @@ def run(args: Namespace) -> None:
         print(f"airflow vibe run: {error}", file=sys.stderr)
         sys.exit(BAD_PLAN)
     log_path = Path(tempfile.gettempdir(), f"airflow-vibe-run-{os.getpid()}.log")
-    with _logs_in(log_path) as console:
-        result = run_locally(dag, conf, Progress(console).tell)
+    try:
+        with _logs_in(log_path) as console:
+            result = run_locally(dag, conf, Progress(console).tell)
+    except VibeError as error:
+        print(f"airflow vibe run: {error} (log: {log_path})", file=sys.stderr)
+        sys.exit(FAILED)
     _show(reading.plan, result, log_path)
     if args.json:
         Path(args.json).write_text(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -102,6 +107,12 @@ def _check_params(values: Mapping[str, Any], plan: WorkflowPlan) -> None:
             raise ParamError(f"parameter {quoted(name)}: {error.message}") from None
 
 
+def _seconds_to_wait(context: Mapping[str, Any]) -> float:
+    """Seconds until the next try of a task that failed; it doubles with each."""
+    ti = context["ti"]
+    return float(ti.task.retry_delay.total_seconds() * 2 ** (ti.try_number - 1))
+
+
 class Progress:
     """Prints a line for each thing that happens to a node.
 
@@ -118,8 +129,14 @@ class Progress:
         :param context: Airflow's task context.
         """
         node = getattr(context["ti"].task, "node", None)
-        if node is not None:
-            self._console.print(f"{MARKS_OF_EVENTS[event]} {escape(one_line(node.id))}", highlight=False)
+        if node is None:
+            return
+        line = f"{MARKS_OF_EVENTS[event]} {escape(one_line(node.id))}"
+        if error := context.get("exception"):
+            line += f": {escape(one_line(str(error))[:MOST_OF_AN_ERROR])}"
+        if event == "retry":
+            line += f" [dim](again in about {_seconds_to_wait(context):.0f} s)[/]"
+        self._console.print(line, highlight=False)
 
 
 @contextmanager

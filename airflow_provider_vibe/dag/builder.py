@@ -97,7 +97,7 @@ class DagBuilder:
             doc_md=derive.node_doc(plan, node),
             node=node,
             vibe=plan.source_vibe,
-            upstream={read: self._task_ids[read] for read in read_by(node, self.graph.nodes)},
+            upstream=self._upstream_of(node),
             timezone=derive.timezone(plan),
             retries=derive.retries(plan, node),
             retry_delay=derive.retry_delay(plan, node),
@@ -111,6 +111,14 @@ class DagBuilder:
             dag=self.dag,
             **derive.operator_kwargs(plan, node),
         )
+
+    def _upstream_of(self, node: WorkflowNode) -> dict[str, str]:
+        """The tasks of the nodes whose outputs *node* may look at; a composite around it has none yet."""
+        return {
+            read: self._task_ids[read]
+            for read in read_by(node, self.graph.nodes)
+            if not (has_gate(self.graph.nodes[read]) and self.graph.is_inside(node.id, read))
+        }
 
     def _make_joins(self, wiring: Wiring) -> None:
         for task_id, node_id in wiring.joins.items():

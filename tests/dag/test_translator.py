@@ -195,3 +195,15 @@ def test_translator_that_is_none_is_told(monkeypatch, name):
     monkeypatch.setenv("AIRFLOW__VIBE__TRANSLATOR", name)
     with pytest.raises(SettingsError, match="translator"):
         configured_translator()
+
+
+def test_node_is_given_what_it_depends_on_and_refers_to_but_no_composite_around_it():
+    reader = node(
+        "reader",
+        "c",
+        "a",
+        parameters={"tool": "template_fill", "tool_inputs": {"template": "${nodes.b.text}"}},
+    )
+    dag = dag_of(plan(node("b"), node("a", "b"), composite("c", [reader], "a")))
+    assert dag.get_task("reader").upstream == {"a": "a", "b": "b"}
+    assert dag.get_task("c").upstream == {"a": "a", "reader": "reader"}

@@ -219,3 +219,43 @@ def test_texts_of_a_plan_are_inert(cluster: AirflowCluster, drop_plan: DropPlan,
     assert call["context"]["vibe"]["style"] == "{{ ds }}.md"
     assert cluster.xcom(dag_id, run_id, "inert_node")["result"] == {"text": shown}
     assert not touched.exists()
+
+
+WATCHERS = """
+from airflow.sdk import DAG
+from airflow_provider_vibe.sensors.feedback import VibeFeedbackSensor
+
+with DAG("e2e_watchers", schedule=None, params={"run": ""}):
+    for name, how in {
+        "poke": {"mode": "poke", "deferrable": False},
+        "reschedule": {"mode": "reschedule", "deferrable": False},
+        "deferrable": {"deferrable": True},
+    }.items():
+        VibeFeedbackSensor(
+            task_id=name, external_dag_id="e2e-watched", external_run_id="{{ params.run }}",
+            poke_interval=1, fail_when_incomplete=False, retries=0, **how,
+        )
+"""
+
+
+def test_other_dags_wait_for_the_feedback_in_three_ways_and_get_one_answer(
+    cluster: AirflowCluster, drop: DropFile, drop_plan: DropPlan, messages: Path
+) -> None:
+    watched = drop_plan(plan(work("seen_node", run={"retries": 0}), id="e2e-watched"))
+    drop("e2e_watchers.py", WATCHERS)
+    cluster.wait_for_dag("e2e_watchers")
+    cluster.unpause("e2e_watchers")
+    (messages / "seen_node.wait").touch()
+    (messages / "seen_node.fail").write_text("nothing to see")
+    run_id = cluster.trigger(watched)
+    wait_for_file(messages / "seen_node.calls")
+    watchers = cluster.trigger("e2e_watchers", conf={"run": run_id})
+    cluster.wait_for_task("e2e_watchers", watchers, "deferrable", states={"deferred"})
+    cluster.wait_for_task("e2e_watchers", watchers, "reschedule", states={"up_for_reschedule"})
+    (messages / "seen_node.wait").unlink()
+
+    assert cluster.wait_for_run("e2e_watchers", watchers) == "success"
+    feedback = cluster.xcom(watched, run_id, "vibe_feedback")
+    assert feedback["status"] == "failed"
+    for name in ("poke", "reschedule", "deferrable"):
+        assert cluster.xcom("e2e_watchers", watchers, name) == feedback

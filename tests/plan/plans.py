@@ -50,6 +50,11 @@ def written(data: Any, notation: str = "json") -> str:
     return yaml.safe_dump(without_shared_parts, sort_keys=False, allow_unicode=True, width=100_000)
 
 
+def compact(data: Any) -> str:
+    """*data* on one line, which reads the same in both notations and takes no time to write."""
+    return json.dumps(data, ensure_ascii=False)
+
+
 def read(data: Any, rules: PlanRules = UNCHECKED, notation: str = "json") -> Reading:
     """What comes of reading *data* as a file; text and bytes are taken as they are."""
     text = data if isinstance(data, str | bytes) else written(data, notation)

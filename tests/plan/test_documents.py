@@ -201,7 +201,7 @@ def test_what_is_not_there_has_the_place_of_its_nearest_ancestor() -> None:
     assert document.place(("a", 5, "b")) == Place(("a", 5, "b"), 2, 2, "plan.vibe.json")
     assert document.place(("b",), key=True).line == 1
     assert document.place(("a", "0")).line == 2
-    assert document.place(("a", -1)).line == 2
+    assert document.place(("a", -1)).column == 2
 
 
 def test_places_are_looked_for_only_when_one_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +239,15 @@ def test_a_duplicate_key_names_both_places(read: Any, line: str) -> None:
     assert problem.code is ProblemCode.DUPLICATE_KEY
     assert problem.message == "duplicate key 'a' (also at line 2)"
     assert problem.where == Place(("a",), 3, 1, problem.where.file)
+
+
+@pytest.mark.parametrize("read", [from_json, from_yaml])
+def test_a_problem_has_the_pointer_of_its_value(read: Any) -> None:
+    document = read('[[1], [2, {"a": [[], 1e999], "b": 3}], 1e999]')
+    assert [problem.where.pointer for problem in document.problems] == [(1, 1, "a", 1), (2,)]
+    assert [problem.where for problem in document.problems] == [
+        document.place(problem.where.pointer) for problem in document.problems
+    ]
 
 
 def test_the_same_key_in_two_objects_is_no_duplicate() -> None:
@@ -368,6 +377,7 @@ def test_a_character_that_not_every_yaml_reader_takes_for_the_same_is_bad_text(c
     document = from_yaml(f"a: b\nc: x{char}y\nd: 1")
     assert brief(document) == [("bad-text", 2, 5)]
     assert document.data == {"a": "b", "c": "x\ufffdy", "d": 1}
+    assert brief(from_yaml(f'a: "{char}"')) == [("bad-text", 1, 5)]
     assert from_yaml(f'a: "\\U{ord(char):08x}"').data == {"a": char}
 
 
