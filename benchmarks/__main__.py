@@ -30,12 +30,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=MEASUREMENTS, help="this one; may be given again")
     parser.add_argument(
-        "--repeat", type=int, metavar="N", help="rounds, of which the median counts (default: 7)"
+        "--repeat", type=int, metavar="N", help="rounds, of which the median counts (default: 5)"
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: does it run at all?")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for README.md")
     options = parser.parse_args()
-    options.repeat = options.repeat or (1 if options.quick else 7)
+    options.repeat = options.repeat or (1 if options.quick else 5)
     if options.repeat < 1:
         parser.error("--repeat must be at least 1")
     return options

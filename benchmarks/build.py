@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -20,8 +21,22 @@ from benchmarks.timing import Compared, cpu_seconds, in_turn
 
 MOST_OF_HANDWRITTEN = 2.0
 MOST_OF_CHAIN = 3.0
+SMALLEST_WITH_TARGET = 100
 NODES_A_SAMPLE = 1_000
-"""A sample of a small plan builds it several times, up to so many nodes."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How plans are built and timed.
+
+    :param translator: as a parse makes it, once for all plans.
+    :param rounds: samples of each way.
+    :param nodes_a_sample: a smaller plan is built several times for one sample.
+    """
+
+    translator: PlanTranslator
+    rounds: int
+    nodes_a_sample: int
 
 
 def measure(rounds: int, *, quick: bool) -> list[Report]:
@@ -31,14 +46,14 @@ def measure(rounds: int, *, quick: bool) -> list[Report]:
     :param quick: small sizes only.
     """
     sizes = (20, 60) if quick else (100, 1_000, 2_000)
-    translator = configured_translator()
+    setting = Setting(configured_translator(), rounds, 1 if quick else NODES_A_SAMPLE)
     cases = [(shape, size, "json") for shape in SHAPES for size in sizes]
     cases += [(shape, sizes[1], "yaml") for shape in ("chain", "nested")]
-    rows = [_against_handwritten(*case, rounds, translator) for case in cases]
+    rows = [_against_handwritten(*case, setting) for case in cases]
     columns = ("plan", "dependencies", "ours, ms", "by hand, ms", "ratio", SPREAD, "target")
     return [
         Report("build: bytes of a plan → DAG, against the DAG written by hand", columns, rows),
-        _dense_against_others(sizes[-1], rounds, translator),
+        _dense_against_others(sizes[-1], setting),
     ]
 
 
@@ -69,22 +84,25 @@ def _yaml(content: Plan) -> str:
     return text
 
 
-def _against_handwritten(
-    shape: str, size: int, notation: str, rounds: int, translator: PlanTranslator
-) -> list[str]:
+def _against_handwritten(shape: str, size: int, notation: str, setting: Setting) -> list[str]:
     content = SHAPES[shape](size)
-    times = max(1, NODES_A_SAMPLE // size)
-    ours = cpu_seconds(builder(content, notation, translator), times)
+    times = max(1, setting.nodes_a_sample // size)
+    ours = cpu_seconds(builder(content, notation, setting.translator), times)
     by_hand = cpu_seconds(lambda: HANDWRITTEN[shape](size), times)
-    compared = Compared(*in_turn([ours, by_hand], rounds))
+    compared = Compared(*in_turn([ours, by_hand], setting.rounds))
     name = f"{shape} {size:,}" + (", YAML" if notation == "yaml" else "")
-    return [name, f"{_dependencies(content):,}", *_cells(compared, MOST_OF_HANDWRITTEN)]
+    return [
+        name,
+        f"{_dependencies(content):,}",
+        *_cells(compared, MOST_OF_HANDWRITTEN if size >= SMALLEST_WITH_TARGET else None),
+    ]
 
 
-def _dense_against_others(size: int, rounds: int, translator: PlanTranslator) -> Report:
+def _dense_against_others(size: int, setting: Setting) -> Report:
     dense, chain = SHAPES["dense"](size), SHAPES["chain"](size)
-    ways = [builder(dense, "json", translator), builder(chain, "json", translator), lambda: joined(size)]
-    ours, ours_chain, by_hand = in_turn([cpu_seconds(way) for way in ways], rounds)
+    translated = [builder(content, "json", setting.translator) for content in (dense, chain)]
+    ways = [*translated, lambda: joined(size)]
+    ours, ours_chain, by_hand = in_turn([cpu_seconds(way) for way in ways], setting.rounds)
     rows = [
         [f"our chain of {size:,}", *_cells(Compared(ours, ours_chain), MOST_OF_CHAIN)],
         ["by hand with a joining task between layers", *_cells(Compared(ours, by_hand), None)],

@@ -1,7 +1,7 @@
 """The graphs of ``shapes.py`` as a careful person writes them for Airflow, without this provider.
 
-One small operator with one argument, the settings that a plan's nodes have too, TaskGroups for what is nested,
-and a teardown behind all leaves. Edges are written the shortest way Airflow has for each: ``>>`` between two
+One small operator with one argument, the settings that a plan's nodes have too, TaskGroups for what is
+nested, and a teardown behind all leaves. Edges are written the shortest way Airflow has: ``>>`` between two
 tasks, ``cross_downstream`` between two layers, one list for the teardown.
 """
 

@@ -64,11 +64,16 @@ def print_report(report: Report, console: Console, *, markdown: bool) -> None:
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     for row in report.rows:
         table.add_row(*row)
-    console.print(f"### {report.title}" if markdown else report.title, markup=False, style="bold")
-    console.print(table)
-    for note in report.notes:
-        console.print(note, markup=False, soft_wrap=True)
-    console.print()
+    title = f"### {report.title}\n" if markdown else report.title
+    for text in (title, _rendered(table, console), *("\n" + note for note in report.notes), ""):
+        console.print(text, markup=False, soft_wrap=True)
+
+
+def _rendered(table: Table, console: Console) -> str:
+    """The lines of a table, without the empty ones and the blanks around it."""
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip())
 
 
 def environment(rounds: int) -> str:

@@ -44,9 +44,10 @@ def prepare_database() -> None:
     from airflow.utils import db
     from sqlalchemy import inspect
 
-    if inspect(settings.engine).has_table("dag_run"):
+    engine = settings.get_engine()
+    if inspect(engine).has_table("dag_run"):
         return
-    if settings.engine.dialect.name != "sqlite":
+    if engine.dialect.name != "sqlite":
         raise VibeError("Airflow's database has no tables yet: run `airflow db migrate` first")
     db.initdb()
 

@@ -134,7 +134,7 @@ def _mentions(path: Path, dag_id: str) -> bool:
 
 
 def translate(path: Path, reading: Reading, translator: PlanTranslator) -> Translation:
-    """The DAG of a plan; what Airflow, or a translator of one's own, refuses is a problem of this plan alone."""
+    """The DAG of a plan; what Airflow or a custom translator refuses is a problem of this plan alone."""
     if reading.plan is None:
         return Translation(path, None, reading.problems)
     try:

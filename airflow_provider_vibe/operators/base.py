@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 OUTCOME_KEY = "vibe_outcome"
 """The XCom a node leaves beside its result, also when it fails."""
+
+
+SIGNAL_MARGIN = 0.1
+"""Seconds before Airflow's own signal."""
+
+
+class _OutOfTime(Exception):
+    """The attempt was cancelled for having taken too long."""
 
 
 class VibeNodeOperator(BaseOperator):
@@ -67,11 +76,12 @@ class VibeNodeOperator(BaseOperator):
         """Run the node, leave its outcome in XCom, and return its result or raise what it failed of."""
         started_at, clock = datetime.now(UTC), time.monotonic()
         try:
-            outcome = asyncio.run(self._attempt(context))
-        except AirflowTaskTimeout:
+            outcome = asyncio.run(self._in_time(self._attempt(context)))
+        except (_OutOfTime, AirflowTaskTimeout):
+            signal.setitimer(signal.ITIMER_REAL, 0)  # what is left to do is to tell it
             outcome = failed_outcome(self.node, self._timed_out(), started_at, time.monotonic() - clock)
             outcome.exception = AirflowTaskTimeout(outcome.error)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             outcome = failed_outcome(self.node, error, started_at, time.monotonic() - clock)
         if isinstance(outcome.exception, AirflowSkipException):
             outcome = skipped_outcome(outcome)
@@ -106,8 +116,25 @@ class VibeNodeOperator(BaseOperator):
             work=self.work,
         )
 
+    async def _in_time(self, attempt: Coroutine[Any, Any, NodeOutcome]) -> NodeOutcome:
+        """Cancel an attempt just before Airflow ends it.
+
+        Airflow raises from a signal handler, which is right for code that blocks; it may hit an event loop
+        in the middle of its own bookkeeping, though, which then never wakes up again.
+        """
+        limit = self._limit
+        try:
+            async with asyncio.timeout(limit and limit - min(SIGNAL_MARGIN, limit / 10)):
+                return await attempt
+        except TimeoutError:
+            raise _OutOfTime from None
+
+    @property
+    def _limit(self) -> float | None:
+        return self.execution_timeout.total_seconds() if self.execution_timeout else None
+
     def _timed_out(self) -> TimeoutError:
-        limit = self.execution_timeout.total_seconds() if self.execution_timeout else 0.0
+        limit = self._limit or 0.0
         return TimeoutError(f"{quoted(self.node.id)} timed out: an attempt may take {limit:g} seconds")
 
 

@@ -18,6 +18,7 @@ YEARS = range(1970, 2200)
 """The years a moment may lie in: outside of them calculations with time zones and intervals overflow."""
 
 _DURATION = re.compile(r"P[0-9YMWDTHS.,]{2,40}")
+# what begins with a day: pendulum takes a time alone for today's
 _MOMENT = re.compile(r"[0-9]{4}-?(?:[0-9]{2}|W[0-9]|[0-9]{3})[0-9TZW:+. -]{0,40}")
 _RANDOM_CRON = re.compile(r"[hr]", re.IGNORECASE)
 """A field of croniter's that is chosen by chance or a hash; no month or day begins with these letters."""
@@ -110,19 +111,16 @@ def parse_moment(text: str, timezone: str) -> Any:
     import pendulum
 
     parsed = _parse(text, tz=timezone) if _MOMENT.fullmatch(text) else None
-    if isinstance(parsed, pendulum.Date) and not isinstance(parsed, pendulum.DateTime):
-        parsed = pendulum.datetime(parsed.year, parsed.month, parsed.day, tz=timezone)
     if not isinstance(parsed, pendulum.DateTime) or parsed.year not in YEARS:
         raise ValueError(f"{quoted(text)} is no date and time between {YEARS[0]} and {YEARS[-1]}")
     return parsed
 
 
 def _parse(text: str, **options: Any) -> Any:
-    """What pendulum makes of *text*; a time of day stays one, and does not become today's."""
     import pendulum
 
     try:
-        return pendulum.parse(text, exact=True, **options)
+        return pendulum.parse(text, **options)
     except (OverflowError, TypeError) as error:
         raise ValueError(str(error)) from error
 

@@ -115,8 +115,9 @@ class _SchemaChecker:
             repeats, alternatives = _choices(pattern)
             if alternatives == 0:
                 return (
-                    f"matching the pattern {quoted(pattern)} could take for ever; it may have up to"
-                    f" {LONGEST_PATTERN} characters, repeat characters but no groups, and not look around"
+                    f"matching the pattern {quoted(pattern)} could take for ever: it may have up to"
+                    f" {LONGEST_PATTERN} characters, repeat characters but no groups, refer to no group,"
+                    " and open a group with '(' or '(?:' only"
                 )
             for text in texts:
                 self._steps_left -= alternatives * math.comb(len(text) + repeats + 1, repeats + 1)

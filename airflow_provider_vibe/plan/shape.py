@@ -59,8 +59,7 @@ def read_shape(data: dict[str, Any]) -> tuple[WorkflowPlan | None, Iterator[Prob
         errors = [
             details for details in error.errors(include_url=False) if not _counts_only_good_items(details)
         ]
-    too_deep = [details for details in errors if details["type"].startswith("recursion")]
-    return None, map(_problem, too_deep or errors)  # what was not read for its depth seems to be missing
+    return None, map(_problem, errors)
 
 
 def _counts_only_good_items(error: ErrorDetails) -> bool:

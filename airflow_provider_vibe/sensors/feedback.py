@@ -29,7 +29,7 @@ class VibeFeedbackSensor(BaseSensorOperator):
 
     In the DAG of a plan it is the teardown ``vibe_feedback``. In another DAG, with *external_dag_id*, it
     waits for the feedback of a run of a plan and gives the same answer. The answer, an
-    :class:`~airflow_provider_vibe.runtime.outcome.ExecutionResult` as JSON, is its XCom; when the plan did
+    :class:`~airflow_provider_vibe.runtime.ExecutionResult` as JSON, is its XCom; when the plan did
     not complete it fails after that, with a line that says why.
 
     :param plan: the plan whose nodes run in this DAG.

@@ -40,7 +40,7 @@ def test_problems_exit_with_1_and_stand_one_a_line_with_place_and_hint(tmp_path,
     path = write(tmp_path, "bad.vibe.yaml", BAD)
     assert lint_exit(tmp_path) == 1
     line = capsys.readouterr().out.splitlines()[0]
-    assert line.startswith(f"{path}:4:18: bad-value /root_nodes/0/type: ")
+    assert line.startswith(f"{path}:4:19: bad-value /root_nodes/0/type: ")
     assert line.endswith("(did you mean 'analyze'?)")
 
 
@@ -55,7 +55,7 @@ def test_json_has_every_field_of_a_problem(tmp_path, capsys):
         "hint": "did you mean 'analyze'?",
         "file": str(path),
         "line": 4,
-        "column": 18,
+        "column": 19,
         "pointer": "/root_nodes/0/type",
     }
 

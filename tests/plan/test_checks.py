@@ -198,6 +198,15 @@ def test_several_dependencies_of_one_node_are_told_together(notation):
     ]
 
 
+def test_hints_for_very_many_unknown_dependencies_end_soon(notation):
+    nodes = [node(f"a-node-with-a-name-{i}", dependencies=[f"a-node-with-name-{i}"]) for i in range(2_000)]
+    text = compact(plan(*nodes))
+    with at_most(2):
+        found = problems(text, notation=notation)
+    assert len(found) == 501
+    assert (found[0].hint or "").startswith("did you mean 'a-node-with-a-name-")
+
+
 # cycles
 
 

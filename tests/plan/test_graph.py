@@ -32,10 +32,10 @@ def flat_cases():
         expected = json.loads((case / "expected.json").read_text())
         nodes = data["root_nodes"]
         ids = [each["id"] for each in nodes]
-        known = all(dep in ids for each in nodes for dep in each["dependencies"])
-        if nodes and known and len(set(ids)) == len(ids) and not any(each["children"] for each in nodes):
-            if not has_cycle(nodes):
-                yield pytest.param(data, expected["execution_groups"], id=case.name)
+        is_flat = not any(each["children"] for each in nodes)
+        is_known = all(dep in ids for each in nodes for dep in each["dependencies"])
+        if is_flat and is_known and len(set(ids)) == len(ids) and not has_cycle(nodes):
+            yield pytest.param(data, expected["execution_groups"], id=case.name)
 
 
 def has_cycle(nodes) -> bool:

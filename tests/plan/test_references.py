@@ -277,11 +277,10 @@ def test_of_ids_with_dots_the_longest_that_fits_is_meant(path, known, node_id, r
     assert Reference("nodes", tuple(path.split("."))).split_node(known) == (node_id, rest)
 
 
-def test_a_path_of_ten_thousand_steps_costs_next_to_nothing():
-    (reference,) = parse_template("${nodes" + ".a" * 9_000 + "}")
+def test_a_path_of_a_hundred_thousand_steps_costs_next_to_nothing():
+    (reference,) = parse_template("${nodes" + ".a" * 100_000 + "}")
     with at_most(1):
-        for _ in range(50):
-            assert reference.split_node({"a"})[0] == "a"
+        assert reference.split_node({"a"})[0] == "a"
 
 
 def test_a_reference_in_a_message_is_short_and_on_one_line():

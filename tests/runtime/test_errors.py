@@ -13,61 +13,18 @@ from airflow_provider_vibe.plan.problems import PlanError
 from airflow_provider_vibe.plan.references import BadReference
 from airflow_provider_vibe.runtime.errors import HOPELESS, ErrorKind, kind_of, message_of, retry_after
 from airflow_provider_vibe.tools.base import ToolError, ToolFailed, ToolInputError
-
-
-class ModelAPIError(RuntimeError):
-    """The classes are named and built like those of pydantic_ai, which takes a second to import."""
-
-    def __init__(self, message="", retry_after=None):
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class ModelRateLimitError(ModelAPIError):
-    pass
-
-
-class ModelConnectionError(ModelAPIError):
-    pass
-
-
-class ModelTimeoutError(ModelConnectionError):
-    pass
-
-
-class ModelAuthenticationError(ModelAPIError):
-    pass
-
-
-class ModelHTTPError(ModelAPIError):
-    def __init__(self, status_code, retry_after=None):
-        super().__init__(f"status_code: {status_code}", retry_after)
-        self.status_code = status_code
-
-
-class PermissionDeniedError(Exception):
-    """As openai has one."""
-
-
-class HTTPStatusError(Exception):
-    """As httpx has one: the status and the headers are the response's."""
-
-    def __init__(self, status_code, headers=None):
-        super().__init__("")
-        self.response = httpx.Response(status_code, headers=headers or {})
-
-
-class AiohttpResponseError(Exception):
-    """Status and headers are the error's own."""
-
-    def __init__(self, status, headers=None):
-        super().__init__("")
-        self.status = status
-        self.headers = headers
-
-
-class GoogleAPIError(Exception):
-    code = 503
+from tests.runtime.foreign_errors import (
+    AiohttpResponseError,
+    GoogleAPIError,
+    HTTPStatusError,
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+    PermissionDeniedError,
+)
 
 
 @pytest.mark.parametrize(

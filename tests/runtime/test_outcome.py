@@ -7,14 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_vibe.runtime.outcome import (
-    CHILDREN_FAILED,
-    ExecutionResult,
-    ExecutionStatus,
-    NodeOutcome,
-    NodeResult,
-    parallel_efficiency,
-)
+from airflow_provider_vibe.runtime import ExecutionResult, ExecutionStatus, NodeOutcome, NodeResult
+from airflow_provider_vibe.runtime.outcome import CHILDREN_FAILED, parallel_efficiency
 
 COMPLETED, FAILED, SKIPPED = ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.SKIPPED
 PENDING, RUNNING = ExecutionStatus.PENDING, ExecutionStatus.RUNNING

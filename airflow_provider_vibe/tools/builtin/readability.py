@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pyphen import Pyphen  # type: ignore[import-untyped]  # pyphen ships no types
+    from pyphen import Pyphen
 
 WORDS_PER_MINUTE = 238
 """Silent reading of English non-fiction: Brysbaert 2019, doi:10.1016/j.jml.2019.104047."""

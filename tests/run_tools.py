@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import Counter
 from typing import Any
@@ -68,6 +69,11 @@ async def cancelled() -> str:
     raise asyncio.CancelledError
 
 
+@tool("exits")
+def exits() -> str:
+    sys.exit(3)
+
+
 @tool("skips")
 async def skips() -> str:
     from airflow.sdk.exceptions import AirflowSkipException
@@ -100,6 +106,12 @@ async def hogs() -> str:
         pass
 
 
+@tool("spins")
+async def spins() -> str:
+    while True:
+        await asyncio.sleep(0)
+
+
 @tool("tabs")
 async def tabs(a: int, b: int) -> dict[str, int]:
     return {"sum": a + b}
@@ -107,6 +119,6 @@ async def tabs(a: int, b: int) -> dict[str, int]:
 
 def make_tools() -> list[Tool]:
     return [
-        *(echo, flaky, limited, picky, broken, reports, cancelled, skips, gives_up),
-        *(sleeps, blocks, hogs, tabs),
+        *(echo, flaky, limited, picky, broken, reports, cancelled, exits, skips, gives_up),
+        *(sleeps, blocks, hogs, spins, tabs),
     ]
