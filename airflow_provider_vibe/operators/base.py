@@ -18,7 +18,7 @@ from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.plan.work_checks import SIMULATE_PARAM
 from airflow_provider_vibe.runtime.context import NodeContext, output_of
 from airflow_provider_vibe.runtime.node import do_work, failed_outcome, run_node, skipped_outcome
-from airflow_provider_vibe.runtime.outcome import NodeOutcome
+from airflow_provider_vibe.runtime.outcome import OUTCOME_KEY, NodeOutcome
 from airflow_provider_vibe.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,12 +26,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_vibe.tools.registry import ToolRegistry
 
-OUTCOME_KEY = "vibe_outcome"
-"""The XCom a node leaves beside its result, also when it fails."""
 
-
-SIGNAL_MARGIN = 0.1
-"""Seconds before Airflow's own signal."""
+SIGNAL_GRACE = 5.0
+"""Seconds that a tool has to end after it was cancelled; one that blocks is interrupted then."""
 
 
 class _OutOfTime(Exception):
@@ -117,14 +114,17 @@ class VibeNodeOperator(BaseOperator):
         )
 
     async def _in_time(self, attempt: Coroutine[Any, Any, NodeOutcome]) -> NodeOutcome:
-        """Cancel an attempt just before Airflow ends it.
+        """Cancel an attempt that takes too long.
 
-        Airflow raises from a signal handler, which is right for code that blocks; it may hit an event loop
-        in the middle of its own bookkeeping, though, which then never wakes up again.
+        Airflow would end it by raising from a signal handler. That is right for code that blocks; but in the
+        middle of an event loop's own bookkeeping it may leave the loop waiting forever. So the signal comes
+        a little later.
         """
         limit = self._limit
+        if limit and signal.getitimer(signal.ITIMER_REAL)[0]:
+            signal.setitimer(signal.ITIMER_REAL, limit + SIGNAL_GRACE)
         try:
-            async with asyncio.timeout(limit and limit - min(SIGNAL_MARGIN, limit / 10)):
+            async with asyncio.timeout(limit):
                 return await attempt
         except TimeoutError:
             raise _OutOfTime from None

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_vibe.plan.problems import one_line
 
+OUTCOME_KEY = "vibe_outcome"
+"""What a node leaves beside its result, also when it fails, goes by this name in XCom."""
+
 CHILDREN_FAILED = "ChildrenFailed"
 """The error type of a composite that could not close; the failure is its children's, counted there."""
 

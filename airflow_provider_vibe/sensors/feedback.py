@@ -10,12 +10,11 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_provider_vibe.operators.base import OUTCOME_KEY
 from airflow_provider_vibe.plan.identity import FEEDBACK_TASK_ID
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.runtime.gathering import Trace, gather_result
-from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus, NodeOutcome
+from airflow_provider_vibe.runtime.outcome import OUTCOME_KEY, ExecutionResult, ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.sensors.states import FINAL_STATES, node_statuses
 
 if TYPE_CHECKING:

@@ -1,0 +1,132 @@
+"""The runs of the Airflow installed here, read from its database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.utils.session import create_session
+from sqlalchemy import inspect, select
+
+from airflow_provider_vibe.cli.runs import DagGroup, DagStructure, DagTask, RunState, TaskState
+from airflow_provider_vibe.plan.problems import VibeError
+
+if TYPE_CHECKING:
+    from airflow.serialization.definitions.taskgroup import SerializedTaskGroup
+
+LATEST = 100
+"""So many runs of a DAG are looked through for one that may be meant."""
+
+
+class DatabaseReader:
+    """Reads the runs of the Airflow installed here.
+
+    :raises VibeError: its database has no tables.
+    """
+
+    def __init__(self) -> None:
+        with create_session() as session:
+            if not inspect(session.connection()).has_table("dag_run"):
+                raise VibeError(
+                    "the Airflow installed here has never run: its database has no tables"
+                    " (AIRFLOW_HOME names another one, --url one on another machine)"
+                )
+
+    def dag_ids(self) -> list[str]:
+        """The DAGs there are."""
+        from airflow.models.dag import DagModel
+
+        with create_session() as session:
+            return list(session.scalars(select(DagModel.dag_id).order_by(DagModel.dag_id)))
+
+    def run_ids(self, dag_id: str) -> list[str] | None:
+        """The latest runs of a DAG, the newest first; None when there is no such DAG."""
+        from airflow.models.dag import DagModel
+        from airflow.models.dagrun import DagRun
+
+        with create_session() as session:
+            if session.get(DagModel, dag_id) is None:
+                return None
+            query = select(DagRun.run_id).where(DagRun.dag_id == dag_id)
+            return list(session.scalars(query.order_by(DagRun.run_after.desc()).limit(LATEST)))
+
+    def run(self, dag_id: str, run_id: str) -> RunState | None:
+        """A run; None when there is none."""
+        from airflow.models.dagrun import DagRun
+
+        with create_session() as session:
+            query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+            run = session.scalar(query)
+            if run is None:
+                return None
+            versions = [version.version_number for version in run.dag_versions]
+            return RunState(
+                dag_id,
+                run_id,
+                state=str(run.state),
+                started_at=run.start_date,
+                ended_at=run.end_date,
+                version=max(versions, default=None),
+            )
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
+        """Every task of a run by its id."""
+        from airflow.models.taskinstance import TaskInstance
+
+        columns = ("task_id", "state", "start_date", "end_date", "try_number")
+        query = select(*(getattr(TaskInstance, name) for name in columns)).where(
+            TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id
+        )
+        with create_session() as session:
+            return {
+                ti.task_id: TaskState(
+                    ti.task_id, ti.state and str(ti.state), ti.start_date, ti.end_date, ti.try_number or 0
+                )
+                for ti in session.execute(query)
+            }
+
+    def structure(self, dag_id: str, version: int | None) -> DagStructure:
+        """The tasks and groups of a version of a DAG; of the latest for None."""
+        from airflow.models.dag_version import DagVersion
+        from airflow.models.serialized_dag import SerializedDagModel
+
+        query = select(SerializedDagModel).join(DagVersion).where(DagVersion.dag_id == dag_id)
+        if version is not None:
+            query = query.where(DagVersion.version_number == version)
+        with create_session() as session:
+            stored = session.scalar(query.order_by(DagVersion.version_number.desc()).limit(1))
+            return DagStructure({}, {}) if stored is None else _structure_of(stored.dag.task_group)
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+        """What a task left under *key*; None when it left nothing."""
+        from airflow.models.xcom import XComModel
+        from airflow.sdk.execution_time.xcom import XCom
+
+        query = XComModel.get_many(run_id=run_id, key=key, task_ids=task_id, dag_ids=dag_id, map_indexes=-1)
+        with create_session() as session:
+            stored = session.scalars(query).first()
+            if stored is None:
+                return None
+            stored.value = XComModel.deserialize_value(stored)
+            session.expunge(stored)
+            return XCom.deserialize_value(stored)
+
+
+def _structure_of(root: SerializedTaskGroup) -> DagStructure:
+    tasks: dict[str, DagTask] = {}
+    groups: dict[str, DagGroup] = {}
+    waiting: list[tuple[Any, str | None]] = [(item, None) for item in reversed(root.topological_sort())]
+    while waiting:
+        item, group = waiting.pop()
+        if hasattr(item, "task_id"):
+            tasks[item.task_id] = DagTask(
+                task_id=item.task_id,
+                name=item.task_display_name,
+                operator=item.operator_name,
+                description=item.doc_md or "",
+                upstream=tuple(sorted(item.upstream_task_ids)),
+                group=group,
+            )
+        else:
+            groups[item.group_id] = DagGroup(item.group_display_name or item.label, group)
+            waiting += [(child, item.group_id) for child in reversed(item.topological_sort())]
+    return DagStructure(tasks, groups)
