@@ -96,7 +96,7 @@ def _airflow_names(node: NodeOutline) -> list[str]:
 
 def check_dependencies(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
     """Dependencies name other nodes, once each, and none that the node itself holds."""
-    graph = PlanGraph(outline.roots)
+    graph = outline.graph
     suggester = Suggester(graph.nodes)
     for node in outline.nodes:
         for at, dep in node.dependency_places():
@@ -129,7 +129,7 @@ def check_cycles(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
     """No nodes wait for each other in a circle; each circle is told whole, up to ten of them."""
     dropped: set[tuple[str, str]] = set()
     for told in range(_MOST_CYCLES + 1):
-        graph = PlanGraph(outline.roots, without=dropped)
+        graph = PlanGraph(outline.roots, without=dropped) if dropped else outline.graph
         try:
             graph.order  # noqa: B018 # computing it is the test
         except CycleFound as cycle:

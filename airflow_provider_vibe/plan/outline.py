@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
+from airflow_provider_vibe.plan.graph import PlanGraph
 from airflow_provider_vibe.plan.problems import Place, Pointer, Problem, ProblemCode, quoted
 from airflow_provider_vibe.plan.rules import Limits
 
@@ -82,6 +84,11 @@ class PlanOutline:
     roots: list[NodeOutline] = field(default_factory=list)
     nodes: list[NodeOutline] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+    @cached_property
+    def graph(self) -> PlanGraph[NodeOutline]:
+        """The order of the nodes, as far as they have one."""
+        return PlanGraph(self.roots)
 
     @classmethod
     def of(cls, data: dict[str, Any], limits: Limits) -> PlanOutline:

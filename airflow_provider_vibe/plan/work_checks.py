@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from airflow_provider_vibe.plan.checks import Suggester
-from airflow_provider_vibe.plan.graph import CycleFound, PlanGraph
+from airflow_provider_vibe.plan.graph import CycleFound
 from airflow_provider_vibe.plan.models import NodeType, Vibe
 from airflow_provider_vibe.plan.outline import NodeOutline, PlanOutline
 from airflow_provider_vibe.plan.problems import Place, Pointer, Problem, ProblemCode, did_you_mean, quoted
@@ -19,6 +19,8 @@ from airflow_provider_vibe.plan.references import (
     strings_with_references,
 )
 from airflow_provider_vibe.plan.rules import PlanRules
+
+_WORKING_TYPES = frozenset(NodeType) - {NodeType.COMPOSITE}
 
 SIMULATE_PARAM = "simulate"
 """A plan that declares this parameter lets each run say whether nodes without a tool are simulated."""
@@ -47,7 +49,7 @@ class _ReferenceChecker:
     def __init__(self, outline: PlanOutline) -> None:
         params = outline.data.get("params")
         self._params = params if isinstance(params, dict) else {}
-        self._graph = PlanGraph(outline.roots)
+        self._graph = outline.graph
         self._node_suggester = Suggester(self._graph.nodes)
         self._param_suggester = Suggester(self._params)
 
@@ -106,50 +108,65 @@ class _ReferenceChecker:
 
 def check_tools(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
     """Every node that does work has a tool that exists, with inputs that this tool takes."""
-    params = outline.data.get("params")
-    may_simulate = rules.simulate_missing or (isinstance(params, dict) and SIMULATE_PARAM in params)
-    suggester = Suggester(rules.tools.names if rules.tools else ())
+    checker = _ToolChecker(outline, rules)
     for node in outline.nodes:
         inputs = node.parameters.get("tool_inputs")
         if inputs is not None and not isinstance(inputs, dict):
             at = (*node.at, "parameters", "tool_inputs")
             message = f"'tool_inputs' should be an object, not {quoted(inputs, 40)}"
             yield Problem(ProblemCode.WRONG_TYPE, message, Place(at), "write the inputs by name")
-        yield from _check_tool(node, rules, may_simulate, suggester)
+        yield from checker.check(node)
 
 
-def _check_tool(
-    node: NodeOutline, rules: PlanRules, may_simulate: bool, suggester: Suggester
-) -> Iterator[Problem]:
-    asked = node.parameters.get("tool")
-    at = (*node.at, "parameters", "tool")
-    if asked is not None and not isinstance(asked, str):
-        message = f"'tool' should be the name of a tool, not {quoted(asked, 40)}"
-        yield Problem(ProblemCode.WRONG_TYPE, message, Place(at))
-        return
-    if node.type == NodeType.COMPOSITE and asked is not None:
-        message = f"{node.name} is a composite, which does no work of its own: its tool is never called"
-        yield Problem(ProblemCode.IGNORED_TOOL, message, Place(at), "give the tool to one of its children")
-    if rules.tools is None or node.type not in set(NodeType) - {NodeType.COMPOSITE}:
-        return
-    name = rules.tool_of(node.type, node.parameters)
-    if name is None and not may_simulate:
-        message = f"{node.name} names no tool, and nodes of type {node.type} have no default one"
-        hint = "add parameters.tool, or set [vibe] default_tools or [vibe] missing_tool = simulate"
-        yield Problem(ProblemCode.MISSING_TOOL, message, Place(node.at), hint)
-    elif name is not None and name not in set(rules.tools.names):
-        yield _unknown_tool(node, name, suggester)
-    elif name is not None and isinstance(node.parameters.get("tool_inputs"), dict | None):
-        yield from _check_inputs(node, name, rules)
+class _ToolChecker:
+    """Holds the tool of each node against the tools there are.
 
+    :param outline: the plan.
+    :param rules: the tools, and what becomes of a node without one.
+    """
 
-def _unknown_tool(node: NodeOutline, name: str, suggester: Suggester) -> Problem:
-    message = f"no tool is called {quoted(name)}"
-    if node.parameters.get("tool") is None:
-        message += f", which [vibe] default_tools gives to nodes of type {node.type}"
-        return Problem(ProblemCode.UNKNOWN_TOOL, message, Place(node.at), suggester.hint(name))
-    hint = suggester.hint(name) or "only tools that are installed here can be named"
-    return Problem(ProblemCode.UNKNOWN_TOOL, message, Place((*node.at, "parameters", "tool")), hint)
+    def __init__(self, outline: PlanOutline, rules: PlanRules) -> None:
+        params = outline.data.get("params")
+        self._may_simulate = rules.simulate_missing or (isinstance(params, dict) and SIMULATE_PARAM in params)
+        self._rules = rules
+        self._known = frozenset(rules.tools.names if rules.tools else ())
+        self._suggester = Suggester(sorted(self._known))
+
+    def check(self, node: NodeOutline) -> Iterator[Problem]:
+        """The problems with the tool of one node."""
+        asked = node.parameters.get("tool")
+        at = (*node.at, "parameters", "tool")
+        if asked is not None and not isinstance(asked, str):
+            message = f"'tool' should be the name of a tool, not {quoted(asked, 40)}"
+            yield Problem(ProblemCode.WRONG_TYPE, message, Place(at))
+        elif node.type == NodeType.COMPOSITE:
+            if asked is not None:
+                message = (
+                    f"{node.name} is a composite, which does no work of its own: its tool is never called"
+                )
+                hint = "give the tool to one of its children"
+                yield Problem(ProblemCode.IGNORED_TOOL, message, Place(at), hint)
+        elif self._rules.tools is not None:
+            yield from self._check_named(node, self._rules.tool_of(node.type, node.parameters))
+
+    def _check_named(self, node: NodeOutline, name: str | None) -> Iterator[Problem]:
+        if name is None:
+            if node.type in _WORKING_TYPES and not self._may_simulate:
+                message = f"{node.name} names no tool, and nodes of type {node.type} have no default one"
+                hint = "add parameters.tool, or set [vibe] default_tools or [vibe] missing_tool = simulate"
+                yield Problem(ProblemCode.MISSING_TOOL, message, Place(node.at), hint)
+        elif name not in self._known:
+            yield self._unknown(node, name)
+        elif isinstance(node.parameters.get("tool_inputs"), dict | None):
+            yield from _check_inputs(node, name, self._rules)
+
+    def _unknown(self, node: NodeOutline, name: str) -> Problem:
+        message = f"no tool is called {quoted(name)}"
+        if node.parameters.get("tool") is None:
+            message += f", which [vibe] default_tools gives to nodes of type {node.type}"
+            return Problem(ProblemCode.UNKNOWN_TOOL, message, Place(node.at), self._suggester.hint(name))
+        hint = self._suggester.hint(name) or "only tools that are installed here can be named"
+        return Problem(ProblemCode.UNKNOWN_TOOL, message, Place((*node.at, "parameters", "tool")), hint)
 
 
 def _check_inputs(node: NodeOutline, tool: str, rules: PlanRules) -> Iterator[Problem]:

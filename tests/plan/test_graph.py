@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.graph import CycleFound, PlanGraph, walk
@@ -306,6 +306,7 @@ def everything_before(waits: dict[str, set[str]], moment: str) -> set[str]:
     return found
 
 
+@settings(deadline=None)
 @given(trees())
 def test_a_tree_has_an_order_or_a_cycle_each_step_of_which_is_one_of_waiting(roots):
     waits = moments(roots)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.identity import (
@@ -96,6 +96,7 @@ def test_awkward_ids_stay_apart(make):
     assert len({make(name) for name in AWKWARD}) == len(AWKWARD)
 
 
+@settings(deadline=None)
 @given(st.sets(names, max_size=30))
 def test_ids_are_injective_and_depend_on_nothing_else(some):
     for make in (airflow_id, open_id, group_id):
@@ -104,6 +105,7 @@ def test_ids_are_injective_and_depend_on_nothing_else(some):
         assert all(make(name) == made[name] for name in sorted(some, reverse=True))
 
 
+@settings(deadline=None)
 @given(names)
 def test_what_airflow_takes_is_not_changed_again(name):
     assert airflow_id(airflow_id(name)) == airflow_id(name)

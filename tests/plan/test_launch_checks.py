@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.launch_checks import parse_duration, parse_moment
@@ -212,6 +212,7 @@ def test_a_duration_is_as_long_as_it_says():
 near_misses = st.text("0123456789PTYMWDHS-:/+.,Z *LHR#@", max_size=20) | st.text(max_size=20)
 
 
+@settings(deadline=None)
 @given(near_misses, st.sampled_from(["cron", "every", "at", "assets", "start_date", "timezone"]))
 @example("P1D/2026-01-05", "every")
 @example("P99999999999D", "every")
@@ -222,6 +223,7 @@ def test_any_schedule_is_read_or_refused(text, key):
     assert (reading.plan is None) == bool(reading.problems)
 
 
+@settings(deadline=None)
 @given(near_misses)
 def test_what_is_taken_for_a_moment_or_a_duration_can_be_used(text):
     for parse in (parse_duration, lambda moment: parse_moment(moment, "America/St_Johns").in_timezone("UTC")):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.problems import ProblemCode
@@ -266,6 +266,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keywords, values, max_size=4))
 def test_any_schema_is_taken_or_refused(schema):
     reading = read(plan(params={"a": schema}))
@@ -273,6 +274,7 @@ def test_any_schema_is_taken_or_refused(schema):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # Python's, of patterns that are only odd
+@settings(deadline=None)
 @given(st.text("ab()|*+?.[]{}1,^$\\-:=!", max_size=14))
 def test_a_pattern_that_is_taken_is_soon_matched(pattern):
     try:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.problems import (
@@ -34,6 +34,7 @@ def test_a_warning_says_so():
     assert problem.as_json()["severity"] == "warning"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text())
 def test_a_problem_stays_on_one_line_and_sends_nothing_to_a_terminal(message, hint, key, file):
     text = str(Problem(ProblemCode.SYNTAX, message, Place((key,), 1, 1, file), hint))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.identity import plan_digest
@@ -480,6 +480,7 @@ def test_jinja_and_code_in_texts_are_only_text():
     assert good(plan(node("a", description=text))).root_nodes[0].description == text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(NOTATIONS))
 def test_any_bytes_are_read_or_refused(raw, notation):
     check_reading(examine(raw, f"p.vibe.{notation}", UNCHECKED))
@@ -513,6 +514,7 @@ POINTERS = pointers(EVERYTHING)
 DELETED = object()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(POINTERS), st.just(DELETED) | json_values), min_size=1, max_size=3),
     st.sampled_from(NOTATIONS),
@@ -524,6 +526,7 @@ def test_a_good_plan_with_anything_changed_is_read_or_refused(changes, notation)
     check_reading(read(compact(data.get("plan")), LENIENT, notation))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(POINTERS),
     st.text("{}[]:,\"'&*!|>-#%@ \n\tab1", max_size=3),

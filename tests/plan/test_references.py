@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.references import (
@@ -137,6 +137,7 @@ def test_references_are_filled_in_anywhere_in_a_value_but_not_in_keys():
     }
 
 
+@settings(deadline=None)
 @given(st.text().filter(lambda text: "${" not in text))
 def test_a_text_without_a_reference_stays_as_it_is(text):
     assert not has_reference(text)
@@ -144,6 +145,7 @@ def test_a_text_without_a_reference_stays_as_it_is(text):
     assert filled(text) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_becomes_what_it_was_once_its_references_are_escaped(text):
     escaped = text.replace("${", "$${")
@@ -151,6 +153,7 @@ def test_any_text_becomes_what_it_was_once_its_references_are_escaped(text):
         assert substitute(escaped, look_up) == text
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_substituting_changes_nothing_that_was_given(value):
     before = copy.deepcopy(value)
@@ -216,6 +219,7 @@ def test_all_bad_references_of_a_text_are_found_beside_the_good_ones():
     ]
 
 
+@settings(deadline=None)
 @given(st.text("${}params.nodrvi x", max_size=40))
 def test_any_text_is_read_or_refused(text):
     parts = list(scan_template(text))
