@@ -155,7 +155,11 @@ def node_context(
         if has_output:
             outputs[node_id] = output
     return NodeContext(
-        outputs=outputs, params=dict(context["params"]), run=run_fields(context, timezone), vibe=vibe
+        outputs=outputs,
+        without_output=frozenset(upstream.keys() - outputs.keys()),
+        params=dict(context["params"]),
+        run=run_fields(context, timezone),
+        vibe=vibe,
     )
 
 

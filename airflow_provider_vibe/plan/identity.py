@@ -59,8 +59,12 @@ def is_reserved(node_id: str) -> bool:
 
 
 def plan_digest(plan: WorkflowPlan) -> str:
-    """SHA-256 of what a plan says, in hex; the notation, the order of keys and ``x-`` keys do not count."""
-    return sha256(canonical_json(plan.model_dump(mode="json", by_alias=True, exclude={"schema_uri"})))
+    """SHA-256 of what a plan says, in hex.
+
+    The notation, the order of keys, ``x-`` keys and what only repeats a default do not count.
+    """
+    said = plan.model_dump(mode="json", by_alias=True, exclude={"schema_uri"}, exclude_defaults=True)
+    return sha256(canonical_json(said))
 
 
 def canonical_json(value: Any) -> str:

@@ -24,12 +24,14 @@ class NodeContext:
     """What a node may see.
 
     :param outputs: the outputs of the nodes before it, by id; a node that left none is not in it.
+    :param without_output: the nodes before it that left none.
     :param params: the parameters of the run.
     :param run: ``id``, ``dag_id``, ``date``, ``logical_date`` of the run.
     :param vibe: the intent behind the plan.
     """
 
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    without_output: frozenset[str] = frozenset()
     params: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     vibe: Vibe = field(default_factory=lambda: Vibe(description=""))
@@ -48,7 +50,7 @@ class NodeContext:
 
     def _look_up(self, reference: Reference) -> Any:
         if reference.root == "nodes":
-            node_id, path = reference.split_node(self.outputs)
+            node_id, path = reference.split_node(self.outputs.keys() | self.without_output)
             if node_id not in self.outputs:
                 raise BadReference(f"{reference} leads nowhere: {quoted(node_id)} left no output in this run")
             return deepcopy(follow(reference, self.outputs[node_id], path))

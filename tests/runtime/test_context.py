@@ -197,3 +197,9 @@ def test_node_reads_its_dependencies_its_references_and_a_composite_its_children
     assert set(read_by(reader, known)) == {"a", "b", "b.c"}
     assert read_by(node("c", "composite", dependencies=["a"], children=[node("x")]), known) == ("a", "x")
     assert read_by(node("parent", children=[node("x")]), known) == ()
+
+
+def test_reference_to_a_node_that_left_no_output_is_not_taken_for_another_one():
+    context = NodeContext(outputs={"a": {"b": "not this"}}, without_output=frozenset({"a.b"}))
+    with pytest.raises(BadReference, match=r"'a\.b' left no output in this run"):
+        context.resolve("${nodes.a.b}")
