@@ -36,6 +36,7 @@ def get_provider_info():
         "sensors": [
             {"integration-name": "Vibe", "python-modules": ["airflow_provider_vibe.sensors.feedback"]}
         ],
+        "bundles": [{"integration-name": "Vibe", "python-modules": ["airflow_provider_vibe.dag.bundle"]}],
         "cli": ["airflow_provider_vibe.cli.definition.get_vibe_cli_commands"],
         "config": {
             "vibe": {

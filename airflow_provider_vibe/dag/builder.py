@@ -99,6 +99,7 @@ class DagBuilder:
             vibe=plan.source_vibe,
             upstream=self._upstream_of(node),
             timezone=derive.timezone(plan),
+            settings=derive.settings,
             retries=derive.retries(plan, node),
             retry_delay=derive.retry_delay(plan, node),
             retry_exponential_backoff=2.0,

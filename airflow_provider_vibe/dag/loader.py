@@ -140,6 +140,7 @@ def translate(path: Path, reading: Reading, translator: PlanTranslator) -> Trans
     try:
         dag = build_dag(reading.plan, translator)
         dag.validate()
+        dag.vibe_plan_file = str(path)  # type: ignore[attr-defined] # for the Code tab: policy.py
     except Exception as error:
         log.exception("cannot translate %s", path)
         message = f"no DAG can be made of it: {type(error).__name__}: {error}"

@@ -44,9 +44,11 @@ class VibeNodeOperator(BaseOperator):
     :param vibe: the intent behind its plan.
     :param upstream: the task ids of the nodes whose outputs it may look at, by node id.
     :param timezone: of the plan; tells which day a run is for.
+    :param settings: how plans are run; left out, the configuration is read when the node runs.
     """
 
     template_fields: Sequence[str] = ()
+    shallow_copy_attrs: Sequence[str] = ("node", "vibe", "settings")
     node_type: ClassVar[NodeType | None] = None
 
     def __init__(
@@ -56,6 +58,7 @@ class VibeNodeOperator(BaseOperator):
         vibe: Vibe | None = None,
         upstream: Mapping[str, str] | None = None,
         timezone: str = "UTC",
+        settings: Settings | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,6 +71,7 @@ class VibeNodeOperator(BaseOperator):
         self.vibe = vibe or Vibe(description="")
         self.upstream = dict(upstream or {})
         self.timezone = timezone
+        self.settings = settings
 
     def execute(self, context: Context) -> Any:
         """Run the node, leave its outcome in XCom, and return its result or raise what it failed of."""
@@ -101,7 +105,7 @@ class VibeNodeOperator(BaseOperator):
         return await do_work(node, context, tools, rules)
 
     def _attempt(self, context: Context) -> Coroutine[Any, Any, NodeOutcome]:
-        settings = Settings.from_airflow()
+        settings = self.settings or Settings.from_airflow()
         rules = settings.rules
         simulate = rules.simulate_missing or context["params"].get(SIMULATE_PARAM) is True
         return run_node(

@@ -16,7 +16,7 @@ from airflow_provider_vibe.plan.documents import Document, DocumentLimits, parse
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.outline import PlanOutline
 from airflow_provider_vibe.plan.problems import Place, PlanError, Problem, ProblemCode
-from airflow_provider_vibe.plan.rules import PlanRules
+from airflow_provider_vibe.plan.rules import Limits, PlanRules
 from airflow_provider_vibe.plan.shape import read_shape
 
 PLAN_SUFFIXES = (".vibe.json", ".vibe.yaml", ".vibe.yml")
@@ -67,6 +67,22 @@ def examine_file(path: Path, rules: PlanRules) -> Reading:
     return examine(raw, str(path), rules)
 
 
+def plan_id_of(raw: bytes, name: str, limits: Limits) -> str | None:
+    """The id a plan file says it has, whatever else may be wrong with it; None when it says none.
+
+    :param raw: the bytes of a plan file.
+    :param name: its name.
+    :param limits: how large it may be.
+    """
+    data = parse_document(raw, name, _document_limits(limits)).data
+    plan_id = data.get("id") if isinstance(data, dict) else None
+    return plan_id if isinstance(plan_id, str) else None
+
+
+def _document_limits(limits: Limits) -> DocumentLimits:
+    return DocumentLimits(limits.max_plan_bytes, limits.max_string_length, limits.max_nesting)
+
+
 def examine(raw: bytes, name: str, rules: PlanRules) -> Reading:
     """Read a plan.
 
@@ -74,15 +90,12 @@ def examine(raw: bytes, name: str, rules: PlanRules) -> Reading:
     :param name: its name; the ending tells the notation, JSON unless it is ``.yaml`` or ``.yml``.
     :param rules: what it is held against.
     """
-    limits = rules.limits
-    document = parse_document(
-        raw, name, DocumentLimits(limits.max_plan_bytes, limits.max_string_length, limits.max_nesting)
-    )
+    document = parse_document(raw, name, _document_limits(rules.limits))
     if not isinstance(document.data, dict):
         gave_up = document.data is None and document.problems
         further = () if gave_up else (_not_an_object(document),)
         return Reading(None, (*document.problems, *further))
-    outline = PlanOutline.of(document.data, limits)
+    outline = PlanOutline.of(document.data, rules.limits)
     plan, misshapen = read_shape(document.data)
     found, more = _first_of(chain(outline.problems, misshapen, _run_checks(outline, rules)))
     problems = [*document.problems, *(_placed(problem, document) for problem in found)]

@@ -99,10 +99,18 @@ class AirflowCluster(AirflowRest):
 
     :param home: an empty folder: AIRFLOW_HOME. It is left behind with all logs.
     :param env: environment variables on top of the cluster's own; they win.
+    :param component_env: more of them for one component, by its name; they win over all.
     :param timeout: seconds for the cluster to become healthy.
     """
 
-    def __init__(self, home: Path, env: Mapping[str, str] | None = None, *, timeout: float = 180) -> None:
+    def __init__(
+        self,
+        home: Path,
+        env: Mapping[str, str] | None = None,
+        component_env: Mapping[str, Mapping[str, str]] | None = None,
+        *,
+        timeout: float = 180,
+    ) -> None:
         port = _free_port()
         super().__init__(f"http://127.0.0.1:{port}")
         self.home = home
@@ -113,6 +121,7 @@ class AirflowCluster(AirflowRest):
         self.database = f"vibe_e2e_{secrets.token_hex(6)}"
         url = self._server.set(database=self.database).render_as_string(hide_password=False)
         self.env = {**_inherited(), **_settings(home, self.base_url, url), **(env or {})}
+        self._component_env = component_env or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._guard: subprocess.Popen[str] | None = None
         self._commands = {
@@ -290,7 +299,7 @@ class AirflowCluster(AirflowRest):
         with (self.process_logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 command,
-                env=self.env,
+                env={**self.env, **self._component_env.get(name, {})},
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -52,6 +53,21 @@ def cluster_environment(home: Path) -> dict[str, str]:
         FOLDER_VARIABLE: str(messages),
         "PYTHONPATH": str(HERE.parents[1]),
         "AIRFLOW__VIBE__TOOL_FACTORIES": "tests.e2e.tools.make_tools",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+            [
+                {
+                    "name": "dags-folder",
+                    "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                    "kwargs": {},
+                },
+                {
+                    "name": "plans",
+                    "classpath": "airflow_provider_vibe.dag.bundle.VibePlanBundle",
+                    "kwargs": {"path": str(home / "bundled"), "snapshots": str(home / "snapshots")},
+                },
+            ]
+        ),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
         # A plan is read by a loader file, which Airflow parses anew only so often.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
     }
@@ -63,7 +79,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowCluster
     if reason := postgres_trouble():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     home = tmp_path_factory.mktemp("airflow")
-    with AirflowCluster(home, cluster_environment(home)) as running:
+    (home / "bundled").mkdir()
+    # The workers keep bundles elsewhere, as on another host: they must fetch what they lack.
+    elsewhere = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles-of-workers")}
+    with AirflowCluster(home, cluster_environment(home), {"scheduler": elsewhere}) as running:
         yield running
 
 

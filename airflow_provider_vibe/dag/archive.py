@@ -1,0 +1,93 @@
+"""The snapshots of a bundle where every machine can read them."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_vibe.dag.snapshots import pack, unpack
+from airflow_provider_vibe.dag.unfinished import unfinished_runs
+
+log = logging.getLogger(__name__)
+
+
+class SnapshotArchive:
+    """Keeps the snapshot of each version of a bundle, and gives it to machines that lack it.
+
+    :param bundle_name: the bundle; its snapshots have a folder of their own.
+    :param url: a path or an object storage URL; None: ``vibe_snapshots`` in AIRFLOW_HOME.
+    :param keep_most: how many are kept besides those that an unfinished run is known to need.
+    """
+
+    def __init__(self, bundle_name: str, url: str | None, keep_most: int) -> None:
+        self._bundle_name = bundle_name
+        self._url = url
+        self._keep_most = keep_most
+
+    @property
+    def url(self) -> str:
+        """Where they are kept."""
+        return str(self._root())
+
+    def keep(self, version: str, snapshot: Path) -> None:
+        """Keep the snapshot of a version, and forget the oldest ones.
+
+        :param version: the version.
+        :param snapshot: its folder.
+        """
+        target = self._root() / f"{version}.zip"
+        if not target.exists():
+            with tempfile.TemporaryDirectory() as folder:
+                packed = Path(folder, "snapshot.zip")
+                pack(snapshot, packed)
+                self._upload(packed, target)
+            self._forget_oldest(version)
+
+    def fetch(self, version: str, target: Path) -> bool:
+        """Make *target* the snapshot of a version; False when it is not kept.
+
+        :param version: the version.
+        :param target: the folder to make.
+        """
+        source = self._root() / f"{version}.zip"
+        if not source.exists():
+            return False
+        with tempfile.TemporaryDirectory() as folder:
+            packed = Path(folder, "snapshot.zip")
+            packed.write_bytes(source.read_bytes())
+            unpack(packed, target)
+        return True
+
+    def _root(self) -> Any:
+        from airflow.configuration import AIRFLOW_HOME
+        from airflow.sdk import ObjectStoragePath
+
+        url = self._url or f"{AIRFLOW_HOME}/vibe_snapshots"
+        if "://" not in url:
+            url = f"file://{Path(url).absolute()}"
+        return ObjectStoragePath(url) / self._bundle_name
+
+    def _upload(self, packed: Path, target: Any) -> None:
+        """A reader sees the whole file or none: object stores write so; on a file system it is renamed."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.protocol == "file":
+            local = Path(target.path)
+            draft = local.with_name(f".{local.name}.draft")
+            draft.write_bytes(packed.read_bytes())
+            draft.replace(local)
+        else:
+            target.write_bytes(packed.read_bytes())
+
+    def _forget_oldest(self, current: str) -> None:
+        kept = sorted(self._root().glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
+        surplus = [path for path in kept[self._keep_most :] if path.stem != current]
+        unfinished = unfinished_runs(self._bundle_name) if surplus else None
+        if unfinished is None:
+            return
+        needed = {run.version for run in unfinished}
+        for path in surplus:
+            if path.stem not in needed:
+                log.info("forgetting the snapshot %s of bundle %s", path.stem, self._bundle_name)
+                path.unlink()
