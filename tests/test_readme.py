@@ -113,3 +113,16 @@ def options_table() -> str:
 def test_table_of_options_says_what_the_provider_says():
     shown = re.search(r"<!-- options: begin.*?-->\n(.*?)\n?<!-- options: end -->", README, re.S)
     assert shown and shown[1] == options_table()
+
+
+def test_bundle_configuration_is_one_that_airflow_takes(monkeypatch, tmp_path):
+    import configparser
+    import json
+
+    from airflow_provider_vibe.dag.bundle import VibePlanBundle
+
+    section = configparser.ConfigParser(interpolation=None)
+    section.read_string(block_with("ini", "dag_bundle_config_list"))
+    (bundle,) = json.loads(section["dag_processor"]["dag_bundle_config_list"])
+    assert bundle["classpath"] == f"{VibePlanBundle.__module__}.{VibePlanBundle.__qualname__}"
+    assert VibePlanBundle(name=bundle["name"], **bundle["kwargs"]).supports_versioning
