@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.airflow_home import use_own_airflow_home
 from benchmarks.report import environment, print_report
 
-MEASUREMENTS = ("build", "imports", "overhead", "serialised")
+MEASUREMENTS = ("build", "imports", "overhead", "serialised", "folders")
 WIDTH = 130
 
 
@@ -21,7 +21,8 @@ def main() -> None:
     console = Console(width=WIDTH, highlight=False)
     for name in options.only or MEASUREMENTS:
         measurement = import_module(f"benchmarks.{name}")
-        for report in measurement.measure(options.repeat, quick=options.quick):
+        further = {"with_others": options.with_others} if name == "folders" else {}
+        for report in measurement.measure(options.repeat, quick=options.quick, **further):
             print_report(report, console, markdown=options.markdown)
     console.print(environment(options.repeat), markup=False, soft_wrap=True)
 
@@ -34,6 +35,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: does it run at all?")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for README.md")
+    others = "folders: install other libraries in an environment of their own, and measure them too"
+    parser.add_argument("--with-others", action="store_true", help=others)
     options = parser.parse_args()
     options.repeat = options.repeat or (1 if options.quick else 5)
     if options.repeat < 1:

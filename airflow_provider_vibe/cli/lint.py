@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
+from airflow_provider_vibe.cli.github import github_annotations
 from airflow_provider_vibe.dag.loader import plan_files, translate_all
 from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.plan.problems import Problem, ProblemCode, VibeError, format_problems
@@ -30,11 +32,19 @@ def lint(args: Namespace) -> None:
     except VibeError as error:
         sys.exit(_say(str(error)))
     problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
-    if args.format == "json":
-        print(json.dumps([problem.as_json() for problem in problems], indent=2))
-    else:
-        print(format_problems(problems) or f"{len(paths)} plan{'s'[: len(paths) > 1]}, no problems")
+    print(_FORMATS[args.format](problems) or f"{len(paths)} plan{'s'[: len(paths) > 1]}, no problems")
     sys.exit(_exit_code(problems))
+
+
+def _as_json(problems: list[Problem]) -> str:
+    return json.dumps([problem.as_json() for problem in problems], indent=2)
+
+
+_FORMATS: dict[str, Callable[[list[Problem]], str]] = {
+    "text": format_problems,
+    "json": _as_json,
+    "github": github_annotations,
+}
 
 
 def _plans_at(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.utils.session import create_session
@@ -94,7 +95,7 @@ class DatabaseReader:
             query = query.where(DagVersion.version_number == version)
         with create_session() as session:
             stored = session.scalar(query.order_by(DagVersion.version_number.desc()).limit(1))
-            return DagStructure({}, {}) if stored is None else _structure_of(stored.dag.task_group)
+            return DagStructure({}, {}) if stored is None else structure_of(stored.dag.task_group)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
         """What a task left under *key*; None when it left nothing."""
@@ -106,12 +107,12 @@ class DatabaseReader:
             stored = session.scalars(query).first()
             if stored is None:
                 return None
-            stored.value = XComModel.deserialize_value(stored)
-            session.expunge(stored)
-            return XCom.deserialize_value(stored)
+            value = XComModel.deserialize_value(stored)
+        return XCom.deserialize_value(SimpleNamespace(value=value))  # a backend may keep it elsewhere
 
 
-def _structure_of(root: SerializedTaskGroup) -> DagStructure:
+def structure_of(root: SerializedTaskGroup) -> DagStructure:
+    """The tasks and groups below the root group of a DAG."""
     tasks: dict[str, DagTask] = {}
     groups: dict[str, DagGroup] = {}
     waiting: list[tuple[Any, str | None]] = [(item, None) for item in reversed(root.topological_sort())]

@@ -102,6 +102,8 @@ class RestReader:
 
     def dag_ids(self) -> list[str]:
         """The DAGs there are."""
+        if self._get(f"{API}/version") is None:
+            raise ApiError(f"{self._url} is no Airflow 3: there is no {API}")
         found = []
         for dag in self._pages("/dags", "dags", order_by="dag_id"):
             found.append(str(dag["dag_id"]))

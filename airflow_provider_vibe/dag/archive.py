@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_vibe.dag.snapshots import pack, unpack
+from airflow_provider_vibe.dag.snapshots import (
+    SnapshotError,
+    pack,
+    remove_snapshot,
+    sweep_drafts,
+    unpack,
+    write_whole,
+)
 from airflow_provider_vibe.dag.unfinished import unfinished_runs
 
 log = logging.getLogger(__name__)
@@ -31,33 +38,33 @@ class SnapshotArchive:
         """Where they are kept."""
         return str(self._root())
 
-    def keep(self, version: str, snapshot: Path) -> None:
-        """Keep the snapshot of a version, and forget the oldest ones.
+    def keep(self, version: str, snapshot: Path, before: str | None = None) -> None:
+        """Keep the snapshot of a version, and forget the oldest ones, here and on this machine.
 
         :param version: the version.
         :param snapshot: its folder.
+        :param before: the version before; Airflow may begin runs with it until it has parsed the new one.
         """
         target = self._root() / f"{version}.zip"
         if not target.exists():
-            with tempfile.TemporaryDirectory() as folder:
-                packed = Path(folder, "snapshot.zip")
-                pack(snapshot, packed)
-                self._upload(packed, target)
-            self._forget_oldest(version)
+            self._upload(pack(snapshot), target)
+            self._forget_oldest({version, before}, snapshot.parent)
 
     def fetch(self, version: str, target: Path) -> bool:
         """Make *target* the snapshot of a version; False when it is not kept.
 
         :param version: the version.
         :param target: the folder to make.
+        :raises SnapshotError: what is kept is damaged.
         """
         source = self._root() / f"{version}.zip"
         if not source.exists():
             return False
-        with tempfile.TemporaryDirectory() as folder:
-            packed = Path(folder, "snapshot.zip")
-            packed.write_bytes(source.read_bytes())
-            unpack(packed, target)
+        try:
+            unpack(source.read_bytes(), target)
+        except SnapshotError as error:
+            hint = "remove it; the dag-processor keeps its latest version anew when it is restarted"
+            raise SnapshotError(f"cannot use the snapshot {source}: {error} ({hint})") from error
         return True
 
     def _root(self) -> Any:
@@ -69,20 +76,19 @@ class SnapshotArchive:
             url = f"file://{Path(url).absolute()}"
         return ObjectStoragePath(url) / self._bundle_name
 
-    def _upload(self, packed: Path, target: Any) -> None:
+    def _upload(self, packed: bytes, target: Any) -> None:
         """A reader sees the whole file or none: object stores write so; on a file system it is renamed."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.protocol == "file":
             local = Path(target.path)
-            draft = local.with_name(f".{local.name}.draft")
-            draft.write_bytes(packed.read_bytes())
-            draft.replace(local)
+            write_whole(local, packed)
+            sweep_drafts(local.parent)
         else:
-            target.write_bytes(packed.read_bytes())
+            target.write_bytes(packed)
 
-    def _forget_oldest(self, current: str) -> None:
-        kept = sorted(self._root().glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
-        surplus = [path for path in kept[self._keep_most :] if path.stem != current]
+    def _forget_oldest(self, in_use: set[str | None], snapshots: Path) -> None:
+        kept = sorted(self._root().glob("*.zip"), key=_age)
+        surplus = [path for path in kept[self._keep_most :] if path.stem not in in_use]
         unfinished = unfinished_runs(self._bundle_name) if surplus else None
         if unfinished is None:
             return
@@ -90,4 +96,13 @@ class SnapshotArchive:
         for path in surplus:
             if path.stem not in needed:
                 log.info("forgetting the snapshot %s of bundle %s", path.stem, self._bundle_name)
-                path.unlink()
+                remove_snapshot(snapshots / path.stem)
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+
+
+def _age(path: Any) -> float:
+    """Seconds since some moment, the later the less; a file that has just gone is the oldest."""
+    with contextlib.suppress(FileNotFoundError):
+        return -float(path.stat().st_mtime)
+    return float("inf")

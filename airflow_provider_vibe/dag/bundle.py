@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
 from airflow_provider_vibe.dag.archive import SnapshotArchive
-from airflow_provider_vibe.dag.folder import PlanFile, PlanFolder, set_digest
+from airflow_provider_vibe.dag.folder import PlanFile, PlanFolder, plan_file, set_digest
 from airflow_provider_vibe.dag.loader import translate
+from airflow_provider_vibe.dag.owners import Owners
 from airflow_provider_vibe.dag.snapshots import (
     FORM,
     LOADER_SUFFIX,
@@ -35,8 +36,8 @@ from airflow_provider_vibe.dag.snapshots import (
 )
 from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.dag.unfinished import unfinished_runs
-from airflow_provider_vibe.plan.problems import Place, PlanError, Problem, ProblemCode, quoted
-from airflow_provider_vibe.plan.reading import examine, plan_id_of
+from airflow_provider_vibe.plan.problems import PlanError, quoted
+from airflow_provider_vibe.plan.reading import examine
 from airflow_provider_vibe.plan.rules import Limits
 from airflow_provider_vibe.settings import Settings
 
@@ -65,8 +66,8 @@ class VibePlanBundle(BaseDagBundle):
         super().__init__(**kwargs)
         self._folder_path = Path(path)
         self._folder: PlanFolder | None = None
-        self._ids: dict[str, str | None] = {}
         self._names: set[str] | None = None
+        self._ending: list[PlanFile] = []
         self._current: str | None = self.version
         self._store = ContentStore(self.base_dir / "contents")
         self._archive = SnapshotArchive(self.name, snapshots, keep)
@@ -92,10 +93,13 @@ class VibePlanBundle(BaseDagBundle):
         """Look at the folder, and write a snapshot when anything in it has changed."""
         if self.version is not None:
             raise SnapshotError(f"bundle {quoted(self.name)} is pinned to version {self.version}")
-        files = list(self._look())
-        files = sorted([*files, *self._endings(files)], key=lambda file: file.name)
+        files = self._look()
         version = set_digest(files, FORM)
         if version != self._current or not (self.versions_dir / version).is_dir():
+            if not self._store.has(file.digest for file in files if file.trouble is None):
+                self._folder = None  # someone has cleared them away
+                files = self._look()
+                version = set_digest(files, FORM)
             self._write(version, files)
         self._current = version
 
@@ -103,15 +107,24 @@ class VibePlanBundle(BaseDagBundle):
     def _limits(self) -> Limits:
         return Settings.from_airflow().rules.limits
 
-    def _look(self) -> Iterable[PlanFile]:
+    def _look(self) -> list[PlanFile]:
+        """Every plan there is, and those that may only end, by name; their contents are in the store."""
+        files = list(self._look_at_folder())
+        return sorted([*files, *self._endings(files)], key=lambda file: file.name)
+
+    def _look_at_folder(self) -> Iterable[PlanFile]:
         if not self._folder_path.is_dir():
             raise SnapshotError(f"the folder of plans {str(self._folder_path)!r} does not exist")
+        if self.versions_dir.resolve().is_relative_to(self._folder_path.resolve()):
+            raise SnapshotError(
+                f"the folder of plans {str(self._folder_path)!r} holds the snapshots of its plans, in "
+                f"{str(self.versions_dir)!r}: set [dag_processor] dag_bundle_storage_path to another place"
+            )
         if self._folder is None:
-            self._folder = PlanFolder(self._folder_path, self._limits.max_plan_bytes)
+            self._folder = PlanFolder(self._folder_path, self._limits)
         for file in self._folder.look():
             if file.content is not None:
                 self._store.add(file.content)
-                self._ids[file.digest] = plan_id_of(file.content, file.name, self._limits)
             yield file
 
     def _endings(self, files: list[PlanFile]) -> list[PlanFile]:
@@ -123,13 +136,19 @@ class VibePlanBundle(BaseDagBundle):
         before, self._names = self._names, present
         if before is not None and before <= present:
             return []
+        runs = unfinished_runs(self.name)
+        if runs is None:
+            self._names = before  # asks again at the next look
+            return [file for file in self._ending if file.name not in present]
         gone: dict[str, PlanFile] = {}
-        for run in unfinished_runs(self.name) or ():
+        for run in runs:
             name = run.file.removesuffix(LOADER_SUFFIX)
             if name not in present | gone.keys() and (file := self._as_it_was(name, run.version)):
                 gone[name] = file
         self._names = present | gone.keys()
-        return [file for file in gone.values() if not self._is_elsewhere(file, files)]
+        elsewhere = {file.plan_id for file in files}
+        self._ending = [file for file in gone.values() if file.plan_id not in elsewhere]
+        return self._ending
 
     def _as_it_was(self, name: str, version: str) -> PlanFile | None:
         snapshot = self.versions_dir / version
@@ -140,13 +159,8 @@ class VibePlanBundle(BaseDagBundle):
         except (SnapshotError, OSError) as error:
             log.warning("%s is gone from the folder, and its last run cannot end: %s", name, error)
             return None
-        digest = self._store.add(content)
-        self._ids[digest] = plan_id_of(content, name, self._limits)
-        return PlanFile(name, digest, content, ending=True)
-
-    def _is_elsewhere(self, gone: PlanFile, files: list[PlanFile]) -> bool:
-        plan_id = self._ids[gone.digest]
-        return any(self._ids.get(file.digest) == plan_id for file in files)
+        self._store.add(content)
+        return plan_file(name, content, self._limits, ending=True)
 
     def _write(self, version: str, files: list[PlanFile]) -> None:
         target = self.versions_dir / version
@@ -154,20 +168,13 @@ class VibePlanBundle(BaseDagBundle):
             write_snapshot(target, files, self._store, self._doubles(files))
             sweep_drafts(self.versions_dir)
             self._store.sweep()
-        self._archive.keep(version, target)
+        self._archive.keep(version, target, self._current)
 
     def _doubles(self, files: list[PlanFile]) -> dict[str, str]:
         """Why a plan is refused that has the id of another one before it."""
-        first: dict[str, str] = {}
-        doubles: dict[str, str] = {}
-        for file in files:
-            plan_id = self._ids.get(file.digest)
-            if plan_id is not None and (owner := first.setdefault(plan_id, file.name)) != file.name:
-                message = f"{quoted(plan_id)} is already the plan in {owner}"
-                place = Place(("id",), file=file.name)
-                problem = Problem(ProblemCode.DUPLICATE_PLAN, message, place, "give it another id")
-                doubles[file.name] = str(problem)
-        return doubles
+        owners = Owners()
+        claims = ((file.name, owners.claim(file.plan_id, file.name)) for file in files)
+        return {name: str(problem) for name, problem in claims if problem is not None}
 
     def _fetch(self, version: str) -> None:
         target = self.versions_dir / version

@@ -16,6 +16,8 @@ from typing import Any
 from airflow.sdk import DAG, get_parsing_context
 
 from airflow_provider_vibe.dag.builder import build_dag
+from airflow_provider_vibe.dag.folder import plan_files
+from airflow_provider_vibe.dag.owners import Owners
 from airflow_provider_vibe.dag.translator import PlanTranslator, configured_translator
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.problems import (
@@ -24,9 +26,8 @@ from airflow_provider_vibe.plan.problems import (
     Problem,
     ProblemCode,
     format_problems,
-    quoted,
 )
-from airflow_provider_vibe.plan.reading import PLAN_SUFFIXES, Reading, examine, examine_file
+from airflow_provider_vibe.plan.reading import Reading, examine, examine_file, plan_id_of, read_bytes
 from airflow_provider_vibe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -96,24 +97,26 @@ def _folder_of(namespace: MutableMapping[str, Any], folder: str | Path | None) -
     return Path(namespace["__file__"]).parent / (folder or ".")
 
 
-def plan_files(folder: Path) -> list[Path]:
-    """The plan files in *folder* and below, sorted by path."""
-    return sorted(path for path in folder.rglob("*.vibe.*") if path.name.endswith(PLAN_SUFFIXES))
-
-
 def translate_all(paths: list[Path], translator: PlanTranslator) -> Iterator[Translation]:
-    """Each plan as a DAG; of two plans with one DAG id the first has it."""
-    first: dict[str, Path] = {}
+    """Each plan as a DAG; of two plans with one id, or one DAG id, the first has it, even if it is broken."""
+    plans, dags = Owners(), Owners()
     for path in paths:
-        translation = translate(path, examine_file(path, translator.settings.rules), translator)
-        if translation.dag is not None:
-            owner = first.setdefault(translation.dag.dag_id, path)
-            if owner != path:
-                message = f"{quoted(translation.dag.dag_id)} is already the plan in {owner}"
-                place = Place(("id",), file=str(path))
-                problem = Problem(ProblemCode.DUPLICATE_PLAN, message, place, "give it another id")
-                translation = Translation(path, None, (problem,))
-        yield translation
+        plan_id, reading = _id_and_reading(path, translator)
+        translation = translate(path, reading, translator)
+        problem = plans.claim(plan_id, str(path))
+        if problem is None and translation.dag is not None:
+            problem = dags.claim(translation.dag.dag_id, str(path))
+        yield Translation(path, None, (problem,)) if problem else translation
+
+
+def _id_and_reading(path: Path, translator: PlanTranslator) -> tuple[str | None, Reading]:
+    rules = translator.settings.rules
+    try:
+        raw = read_bytes(path, rules.limits.max_plan_bytes)
+    except PlanError as error:
+        return None, Reading(None, error.problems)
+    reading = examine(raw, str(path), rules)
+    return reading.plan.id if reading.plan else plan_id_of(raw, str(path), rules.limits), reading
 
 
 def translate_one(paths: list[Path], dag_id: str, translator: PlanTranslator) -> Iterator[Translation]:

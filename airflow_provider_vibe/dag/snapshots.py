@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import shutil
 import tempfile
 import time
+import uuid
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airflow_provider_vibe.dag.folder import PlanFile
@@ -54,10 +57,12 @@ class ContentStore:
         digest = hashlib.sha256(content).hexdigest()
         if not (self.folder / digest).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.folder / f"{DRAFT_PREFIX}{digest}-{os.getpid()}"
-            draft.write_bytes(content)
-            draft.replace(self.folder / digest)
+            write_whole(self.folder / digest, content)
         return digest
+
+    def has(self, digests: Iterable[str]) -> bool:
+        """Whether all of these contents are here."""
+        return all((self.folder / digest).exists() for digest in digests)
 
     def put(self, digest: str, target: Path) -> None:
         """Make *target* a file of that content.
@@ -66,7 +71,7 @@ class ContentStore:
         """
         try:
             os.link(self.folder / digest, target)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
             raise
         except OSError:  # a file system without hard links
             shutil.copyfile(self.folder / digest, target)
@@ -78,6 +83,17 @@ class ContentStore:
                 found = path.stat()
                 if found.st_nlink == 1 and time.time() - found.st_mtime > ABANDONED_SECONDS:
                     path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that everyone sees all of it or nothing, also where several write it at once.
+
+    :param path: the file.
+    :param content: what it is to hold.
+    """
+    draft = path.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}")
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
 @contextlib.contextmanager
@@ -120,6 +136,16 @@ def write_snapshot(target: Path, files: list[PlanFile], store: ContentStore, ref
             copy.with_name(copy.name + LOADER_SUFFIX).write_text(loader, "utf-8")
 
 
+def remove_snapshot(snapshot: Path) -> None:
+    """Remove a snapshot so that nobody ever sees half of it.
+
+    :param snapshot: its folder; it may be gone already.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        doomed = snapshot.rename(snapshot.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}"))
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
 def sweep_drafts(folder: Path) -> None:
     """Remove what killed processes have left half written.
 
@@ -128,28 +154,39 @@ def sweep_drafts(folder: Path) -> None:
     for draft in folder.glob(f"{DRAFT_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - draft.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(draft, ignore_errors=True)
+                shutil.rmtree(draft, ignore_errors=True) if draft.is_dir() else draft.unlink()
 
 
-def pack(snapshot: Path, archive: Path) -> None:
-    """Write *snapshot* to a ZIP file.
+def pack(snapshot: Path) -> bytes:
+    """A snapshot as a ZIP file.
 
     :param snapshot: the folder of one version.
-    :param archive: the file to make.
     """
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as packed:
         for path in sorted(snapshot.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and path.suffix != ".pyc":
                 packed.write(path, path.relative_to(snapshot).as_posix())
+        packed.comment = _count_of(packed)
+    return content.getvalue()
 
 
-def unpack(archive: Path, target: Path) -> None:
-    """Make the snapshot *target* of a ZIP file.
+def unpack(content: bytes, target: Path) -> None:
+    """Make a snapshot of a ZIP file.
 
-    :raises SnapshotError: the file is damaged.
+    :param content: of the ZIP file.
+    :param target: the folder to make.
+    :raises SnapshotError: it is damaged.
     """
     try:
-        with draft_of(target) as draft, zipfile.ZipFile(archive) as packed:
+        with draft_of(target) as draft, zipfile.ZipFile(io.BytesIO(content)) as packed:
+            if packed.comment != _count_of(packed):
+                raise zipfile.BadZipFile("files are missing")
             packed.extractall(draft)
-    except zipfile.BadZipFile as error:
-        raise SnapshotError(f"the snapshot {archive.name} is damaged: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise SnapshotError(f"it is damaged: {error}") from error
+
+
+def _count_of(packed: zipfile.ZipFile) -> bytes:
+    """How many files it holds; damage to the directory of a ZIP file hides some without a trace."""
+    return str(len(packed.namelist())).encode()

@@ -60,6 +60,36 @@ def test_json_has_every_field_of_a_problem(tmp_path, capsys):
     }
 
 
+def test_github_shows_problems_beside_their_lines(tmp_path, capsys):
+    path = write(tmp_path, "bad.vibe.yaml", BAD)
+    warned = write(tmp_path, "warned, 100%.vibe.json", plan(node("a", estimated_duration="5"), id="w"))
+    assert lint_exit(tmp_path, fmt="github") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        f"::error file={path},line=4,col=19,title=bad-value::"
+        "no type of node is called 'analyse' (did you mean 'analyze'?)"
+    )
+    escaped = str(warned).replace("%", "%25").replace(",", "%2C")
+    assert lines[-1].startswith(f"::warning file={escaped},line=1,col=")
+    assert lines[-1].endswith(",title=coerced::'5' is read as 5 seconds (write 5)")
+
+
+def test_no_text_of_a_plan_becomes_a_command_of_github(tmp_path, capsys):
+    hostile = "x\n::error::forged\r::set-output name=a::b %0A"
+    write(tmp_path, "a.vibe.json", plan(node("a", type=hostile)))
+    assert lint_exit(tmp_path, fmt="github") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("::error file=") for line in lines)
+    assert sum(line.count("::error ") for line in lines) == len(lines)
+    assert "%250A" in lines[0]
+
+
+def test_github_is_told_when_all_is_well(tmp_path, capsys):
+    write(tmp_path, "a.vibe.json", plan(node("a")))
+    assert lint_exit(tmp_path, fmt="github") == 0
+    assert capsys.readouterr().out == "1 plan, no problems\n"
+
+
 def test_two_plans_of_one_id_are_a_problem_of_the_second(tmp_path, capsys):
     write(tmp_path, "a.vibe.json", plan(node("a"), id="same"))
     write(tmp_path, "b.vibe.json", plan(node("a"), id="same"))

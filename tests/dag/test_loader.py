@@ -63,6 +63,35 @@ def test_second_plan_of_one_id_is_the_error_and_names_the_first(airflow_db, fold
     assert "b.vibe.json" in message and "already the plan in" in message and "a.vibe.json" in message
 
 
+def test_second_plan_of_one_id_is_the_error_too_when_the_first_is_broken(airflow_db, folder):
+    write(folder / "plans", "a.vibe.json", '{"id": "same"}')
+    write(folder / "plans", "b.vibe.json", plan(node("second"), id="same"))
+    bag = bag_of(folder)
+    assert bag.dags == {}
+    (message,) = bag.import_errors.values()
+    assert "'same' is already the plan in" in message and "missing-key" in message
+
+
+def test_plans_whose_translator_gives_them_one_dag_id_are_told_apart(airflow_db, folder, monkeypatch):
+    from airflow_provider_vibe.dag.translator import PlanTranslator
+
+    monkeypatch.setattr(PlanTranslator, "dag_id", lambda self, plan: "one-for-all")
+    write(folder / "plans", "a.vibe.json", plan(node("first"), id="a"))
+    write(folder / "plans", "b.vibe.json", plan(node("second"), id="b"))
+    bag = bag_of(folder)
+    assert bag.dags["one-for-all"].has_task("first")
+    (message,) = bag.import_errors.values()
+    assert "'one-for-all' is already the plan in" in message
+
+
+def test_plans_named_in_airflowignore_are_left_out(airflow_db, folder):
+    write(folder / "plans", "a.vibe.json", plan(node("a"), id="a"))
+    write(folder / "plans/old", "b.vibe.json", "{")
+    write(folder / "plans", ".airflowignore", "old\n")
+    bag = bag_of(folder)
+    assert set(bag.dags) == {"a"} and bag.import_errors == {}
+
+
 def test_plan_that_airflow_refuses_hurts_no_other(airflow_db, folder, monkeypatch):
     from airflow_provider_vibe.dag.translator import PlanTranslator
 

@@ -1,0 +1,186 @@
+"""RunReader: what the command line asks of an Airflow about a run, wherever that Airflow is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from airflow_provider_vibe.plan.identity import airflow_id
+from airflow_provider_vibe.plan.problems import VibeError, did_you_mean, quoted
+
+URL_VARIABLE = "AIRFLOW_VIBE_URL"
+FINISHED = ("success", "failed")
+
+
+class NotFound(VibeError):
+    """Airflow has no such DAG or run."""
+
+
+class Unavailable(VibeError):
+    """Airflow gives no answer for now; it may a moment later."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands.
+
+    :param state: ``queued``, ``running``, ``success``, ``failed``.
+    :param started_at: when it began, or went on after it was cleared.
+    :param version: the number of the version of its DAG; None when it has none yet.
+    """
+
+    dag_id: str
+    run_id: str
+    state: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    version: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.state in FINISHED
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """Where a task of a run stands.
+
+    :param state: Airflow's word for it; None when nobody has looked at it yet.
+    :param started_at: of the latest try.
+    """
+
+    task_id: str
+    state: str | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    try_number: int = 0
+
+
+@dataclass(frozen=True)
+class DagTask:
+    """A task of a DAG.
+
+    :param name: its display name: the id of its node.
+    :param operator: the name of its class.
+    :param description: what its node is to do; empty when Airflow does not tell.
+    :param upstream: the tasks that come right before it.
+    :param group: the TaskGroup it stands in; None for the DAG itself.
+    """
+
+    task_id: str
+    name: str
+    operator: str = ""
+    description: str = ""
+    upstream: tuple[str, ...] = ()
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class DagGroup:
+    """A TaskGroup of a DAG.
+
+    :param name: its display name: the id of its node.
+    :param parent: the TaskGroup it stands in; None for the DAG itself.
+    """
+
+    name: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class DagStructure:
+    """The tasks and groups of a DAG, by their ids.
+
+    :param has_groups: whether the groups are known; without them some nesting can only be guessed.
+    """
+
+    tasks: Mapping[str, DagTask]
+    groups: Mapping[str, DagGroup]
+    has_groups: bool = True
+
+
+class RunReader(Protocol):
+    """Reads the runs of one Airflow.
+
+    Every method raises :class:`Unavailable` when that Airflow gives no answer.
+    """
+
+    def dag_ids(self) -> Sequence[str]:
+        """The DAGs there are."""
+        ...
+
+    def run_ids(self, dag_id: str) -> Sequence[str] | None:
+        """The latest runs of a DAG, the newest first; None when there is no such DAG."""
+        ...
+
+    def run(self, dag_id: str, run_id: str) -> RunState | None:
+        """A run; None when there is none."""
+        ...
+
+    def task_states(self, dag_id: str, run_id: str) -> Mapping[str, TaskState]:
+        """Every task of a run by its id."""
+        ...
+
+    def structure(self, dag_id: str, version: int | None) -> DagStructure:
+        """The tasks and groups of a version of a DAG; of the latest for None."""
+        ...
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+        """What a task left under *key*; None when it left nothing."""
+        ...
+
+
+@contextmanager
+def open_reader(url: str | None) -> Iterator[RunReader]:
+    """A reader of the Airflow at *url*, else at ``AIRFLOW_VIBE_URL``, else of the one installed here.
+
+    :param url: where the api-server is; empty for the Airflow installed here, whatever the environment says.
+    """
+    url = os.environ.get(URL_VARIABLE) if url is None else url
+    if url:
+        from airflow_provider_vibe.cli.remote import Login, RestReader
+
+        with RestReader(url, Login.from_environment()) as reader:
+            yield reader
+    else:
+        from airflow_provider_vibe.cli.local import DatabaseReader
+
+        yield DatabaseReader()
+
+
+def find_run(reader: RunReader, dag_id: str, run_id: str) -> RunState:
+    """The run a person named.
+
+    :raises NotFound: there is none; says which ones there are.
+    """
+    run = reader.run(dag_id, run_id) if _may_exist(dag_id, run_id) else None
+    if run is not None:
+        return run
+    runs = reader.run_ids(dag_id) if _may_exist(dag_id) else None
+    if runs is None:
+        raise NotFound(f"there is no DAG {quoted(dag_id)} ({_dag_hint(reader, dag_id)})")
+    raise NotFound(f"DAG {quoted(dag_id)} has no run {quoted(run_id)} ({_run_hint(runs, run_id)})")
+
+
+def _may_exist(*ids: str) -> bool:
+    """Whether an API can be asked for these ids at all: none of them would lead to another address."""
+    return all(id_.strip(".") and "/" not in id_ for id_ in ids)
+
+
+def _dag_hint(reader: RunReader, dag_id: str) -> str:
+    known = reader.dag_ids()
+    if (of_plan := airflow_id(dag_id)) in known:
+        return f"the plan of that id is the DAG {quoted(of_plan)}"
+    hint = did_you_mean(dag_id, known)
+    return hint or ("'airflow dags list' shows all there are" if known else "there is none at all")
+
+
+def _run_hint(runs: Sequence[str], run_id: str) -> str:
+    if not runs:
+        return "it has never run"
+    return did_you_mean(run_id, runs) or f"the latest is {quoted(runs[0], 250)}"
