@@ -50,4 +50,4 @@ bench: $(INSTALLED) ## Measure, side by side in one run
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(DEMO_HOME) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO_HOME) .airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis

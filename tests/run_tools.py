@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections import Counter
@@ -112,6 +113,13 @@ async def spins() -> str:
         await asyncio.sleep(0)
 
 
+@tool("clings")
+async def clings() -> str:
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(600)
+
+
 @tool("tabs")
 async def tabs(a: int, b: int) -> dict[str, int]:
     return {"sum": a + b}
@@ -120,5 +128,5 @@ async def tabs(a: int, b: int) -> dict[str, int]:
 def make_tools() -> list[Tool]:
     return [
         *(echo, flaky, limited, picky, broken, reports, cancelled, exits, skips, gives_up),
-        *(sleeps, blocks, hogs, spins, tabs),
+        *(sleeps, blocks, hogs, spins, clings, tabs),
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from airflow_provider_vibe.cli.github import github_annotations
@@ -28,12 +30,28 @@ def lint(args: Namespace) -> None:
     if not paths:
         sys.exit(_say(f"no plan files (*.vibe.json, *.vibe.yaml, *.vibe.yml) in {', '.join(args.paths)}"))
     try:
-        translator = configured_translator()
+        with _logs_on_stderr():
+            translator = configured_translator()
     except VibeError as error:
         sys.exit(_say(str(error)))
-    problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
+    with _logs_on_stderr():
+        problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
     print(_FORMATS[args.format](problems) or f"{len(paths)} plan{'s'[: len(paths) > 1]}, no problems")
     sys.exit(_exit_code(problems))
+
+
+@contextlib.contextmanager
+def _logs_on_stderr() -> Iterator[None]:
+    """Airflow logs to standard output, which is for the problems alone."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def _as_json(problems: list[Problem]) -> str:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from airflow.sdk import DAG
 
-BUNDLE = "dags-folder"
+OWN_SUFFIX = ".vibe-run"
+"""What a DAG that only `airflow vibe run` has made known says it was read from."""
 
 Watcher = Callable[[str, Mapping[str, Any]], None]
 """Is told ``started``, ``completed``, ``failed``, ``retry`` with Airflow's task context."""
@@ -71,15 +72,22 @@ def read_result(run: DagRun) -> ExecutionResult:
 
 
 def _register(dag: DAG) -> None:
-    """Airflow runs only what its database knows."""
+    """Make the DAG known, for Airflow runs only what it knows; one that is deployed is left as it is."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dag import DagModel
 
-    DagBundlesManager().sync_bundles_to_db()
+    manager = DagBundlesManager()
+    manager.sync_bundles_to_db()
+    own_place = f"{dag.dag_id}{OWN_SUFFIX}"
+    known = DagModel.get_current(dag.dag_id)
+    if known is not None and not known.is_stale and known.relative_fileloc != own_place:
+        return
     bag = DagBag(dag_folder="/dev/null", collect_dags=False)
-    dag.relative_fileloc = f"{dag.dag_id}.vibe"
+    dag.relative_fileloc = own_place
     bag.bag_dag(dag)
-    sync_bag_to_db(bag, BUNDLE, None)
+    bundle = known.bundle_name if known is not None else next(iter(manager.get_all_dag_bundles())).name
+    sync_bag_to_db(bag, bundle, None)
 
 
 def _attach(dag: DAG, watcher: Watcher) -> None:

@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from airflow_provider_vibe.cli.local_run import run_locally
 from airflow_provider_vibe.cli.report import artifacts, result_tree
-from airflow_provider_vibe.dag.builder import build_dag
+from airflow_provider_vibe.dag.loader import translate
 from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.problems import VibeError, did_you_mean, format_problems, one_line, quoted
@@ -51,11 +51,19 @@ def run(args: Namespace) -> None:
         if reading.plan is None:
             sys.exit(BAD_PLAN)
         conf = parse_params(args.param, reading.plan)
-        dag = build_dag(reading.plan, translator)
-    except VibeError as error:
+        translation = translate(Path(args.plan), reading, translator)
+        if translation.dag is None:
+            print(format_problems(translation.problems), file=sys.stderr)
+            sys.exit(BAD_PLAN)
+        dag = translation.dag
+        if args.json:
+            Path(args.json).touch()
+    except (VibeError, OSError) as error:
         print(f"airflow vibe run: {error}", file=sys.stderr)
         sys.exit(BAD_PLAN)
-    log_path = Path(tempfile.gettempdir(), f"airflow-vibe-run-{os.getpid()}.log")
+    handle, log_name = tempfile.mkstemp(prefix="airflow-vibe-run-", suffix=".log")
+    os.close(handle)
+    log_path = Path(log_name)
     try:
         with _logs_in(log_path) as console:
             result = run_locally(dag, conf, Progress(console).tell)
@@ -65,7 +73,10 @@ def run(args: Namespace) -> None:
     _show(reading.plan, result, log_path)
     if args.json:
         Path(args.json).write_text(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    sys.exit(COMPLETED if result.status is ExecutionStatus.COMPLETED else FAILED)
+    if result.status is not ExecutionStatus.COMPLETED:
+        sys.exit(FAILED)
+    log_path.unlink()
+    sys.exit(COMPLETED)
 
 
 def parse_params(written: list[str], plan: WorkflowPlan) -> dict[str, Any]:
@@ -87,24 +98,33 @@ def parse_params(written: list[str], plan: WorkflowPlan) -> dict[str, Any]:
 
 
 def _param_value(text: str, schema: Mapping[str, Any]) -> Any:
-    if schema.get("type") == "string":
-        return text
+    """What *text* is meant to be: JSON, but a text where that alone fits the plan."""
     try:
-        return json.loads(text)
+        value = json.loads(text, parse_constant=str)
     except ValueError:
         return text
+    if not isinstance(value, str) and _misfit(value, schema) and not _misfit(text, schema):
+        return text
+    return text if schema.get("type") == "string" else value
 
 
 def _check_params(values: Mapping[str, Any], plan: WorkflowPlan) -> None:
-    from jsonschema import Draft202012Validator, ValidationError
-
     for name, schema in plan.params.items():
         if name not in values and "default" not in schema:
             raise ParamError(f"the plan needs a value for {quoted(name)}: --param {name}=…")
-        try:
-            Draft202012Validator(schema).validate(values.get(name, schema.get("default")))
-        except ValidationError as error:
-            raise ParamError(f"parameter {quoted(name)}: {error.message}") from None
+        if reason := _misfit(values.get(name, schema.get("default")), schema):
+            raise ParamError(f"parameter {quoted(name)}: {reason}")
+
+
+def _misfit(value: Any, schema: Mapping[str, Any]) -> str | None:
+    """Why *value* does not fit a parameter, as Airflow sees it (`airflow.sdk.Param.resolve`)."""
+    from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+
+    try:
+        Draft202012Validator(schema, format_checker=FormatChecker()).validate(value)
+    except ValidationError as error:
+        return error.message
+    return None
 
 
 def _seconds_to_wait(context: Mapping[str, Any]) -> float:

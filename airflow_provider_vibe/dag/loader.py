@@ -19,6 +19,7 @@ from airflow_provider_vibe.dag.builder import build_dag
 from airflow_provider_vibe.dag.folder import plan_files
 from airflow_provider_vibe.dag.owners import Owners
 from airflow_provider_vibe.dag.translator import PlanTranslator, configured_translator
+from airflow_provider_vibe.plan.identity import airflow_id
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.problems import (
     Place,
@@ -67,6 +68,7 @@ def load_vibe_dags(namespace: MutableMapping[str, Any], folder: str | Path | Non
 
     :param namespace: the module's ``globals()``.
     :param folder: the folder, searched with all below it; relative to the module's own, which is the default.
+    :raises FileNotFoundError: there is no such folder.
     """
     translator = configured_translator()
     wanted = get_parsing_context().dag_id
@@ -94,7 +96,10 @@ def raise_plan_errors(namespace: MutableMapping[str, Any], folder: str | Path | 
 
 
 def _folder_of(namespace: MutableMapping[str, Any], folder: str | Path | None) -> Path:
-    return Path(namespace["__file__"]).parent / (folder or ".")
+    path = Path(namespace["__file__"]).parent / (folder or ".")
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no folder of plans {str(path)!r}")
+    return path
 
 
 def translate_all(paths: list[Path], translator: PlanTranslator) -> Iterator[Translation]:
@@ -121,18 +126,21 @@ def _id_and_reading(path: Path, translator: PlanTranslator) -> tuple[str | None,
 
 def translate_one(paths: list[Path], dag_id: str, translator: PlanTranslator) -> Iterator[Translation]:
     """The DAG of one id; files whose bytes mention it are looked at first, the others only when need be."""
-    mentions = {path: _mentions(path, dag_id) for path in paths}
+    limit = translator.settings.rules.limits.max_plan_bytes
+    mentions = {path: _mentions(path, dag_id, limit) for path in paths}
     for path in sorted(paths, key=lambda path: not mentions[path]):
-        reading = examine_file(path, translator.settings.rules)
+        plan_id, reading = _id_and_reading(path, translator)
         if reading.plan is not None and translator.dag_id(reading.plan) == dag_id:
             yield translate(path, reading, translator)
             return
+        if plan_id is not None and airflow_id(plan_id) == dag_id:
+            return  # it is broken, and its id is nobody else's
 
 
-def _mentions(path: Path, dag_id: str) -> bool:
+def _mentions(path: Path, dag_id: str, limit: int) -> bool:
     try:
-        return path.is_file() and dag_id.encode() in path.read_bytes()
-    except OSError:
+        return dag_id.encode() in read_bytes(path, limit)
+    except PlanError:
         return False
 
 

@@ -77,7 +77,7 @@ class VibeNodeOperator(BaseOperator):
         """Run the node, leave its outcome in XCom, and return its result or raise what it failed of."""
         started_at, clock = datetime.now(UTC), time.monotonic()
         try:
-            outcome = asyncio.run(self._in_time(self._attempt(context)))
+            outcome = _run(self._in_time(self._attempt(context)))
         except (_OutOfTime, AirflowTaskTimeout):
             signal.setitimer(signal.ITIMER_REAL, 0)  # what is left to do is to tell it
             outcome = failed_outcome(self.node, self._timed_out(), started_at, time.monotonic() - clock)
@@ -140,6 +140,20 @@ class VibeNodeOperator(BaseOperator):
     def _timed_out(self) -> TimeoutError:
         limit = self._limit or 0.0
         return TimeoutError(f"{quoted(self.node.id)} timed out: an attempt may take {limit:g} seconds")
+
+
+def _run(attempt: Coroutine[Any, Any, NodeOutcome]) -> NodeOutcome:
+    """Run an attempt as :func:`asyncio.run` does; one that nothing can end is left behind, not waited for."""
+    runner = asyncio.Runner()
+    try:
+        outcome = runner.run(attempt)
+    except AirflowTaskTimeout:
+        raise
+    except BaseException:
+        runner.close()
+        raise
+    runner.close()
+    return outcome
 
 
 def node_context(

@@ -12,6 +12,7 @@ from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.plan.references import (
     BadReference,
     Reference,
+    as_text,
     follow,
     parse_template,
     strings_with_references,
@@ -43,16 +44,24 @@ class NodeContext:
         """
         return substitute(value, self._look_up)
 
+    def resolve_text(self, text: str) -> str:
+        """*text* with every reference filled in; a text stays one, whatever the references lead to.
+
+        :raises BadReference: a reference that leads to nothing in this run.
+        """
+        return as_text(self.resolve(text))
+
     def resolved_vibe(self) -> dict[str, Any]:
         """The vibe as data, the references in its description filled in."""
         fields = self.vibe.model_dump(mode="json")
-        return {**fields, "description": self.resolve(self.vibe.description)}
+        return {**fields, "description": self.resolve_text(self.vibe.description)}
 
     def _look_up(self, reference: Reference) -> Any:
         if reference.root == "nodes":
             node_id, path = reference.split_node(self.outputs.keys() | self.without_output)
             if node_id not in self.outputs:
-                raise BadReference(f"{reference} leads nowhere: {quoted(node_id)} left no output in this run")
+                message = f"{quoted(node_id)} left no output in this run (a simulated node leaves none)"
+                raise BadReference(f"{reference} leads nowhere: {message}")
             return deepcopy(follow(reference, self.outputs[node_id], path))
         source = {
             "params": lambda: self.params,

@@ -105,6 +105,8 @@ def kind_of_message(message: str) -> ErrorKind:
 
 def _http_status(error: BaseException) -> int | None:
     """The status of an HTTP response, wherever a client library keeps it."""
+    if isinstance(error, SystemExit):
+        return None  # its code is no HTTP status
     for owner in (error, getattr(error, "response", None)):
         for name in ("status_code", "status", "code"):
             status = getattr(owner, name, None)

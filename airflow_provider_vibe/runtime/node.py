@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
 import time
@@ -25,6 +26,7 @@ from airflow_provider_vibe.runtime.errors import message_of
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError, ToolResult
 from airflow_provider_vibe.tools.registry import ToolRegistry
+from airflow_provider_vibe.tools.threads import run_in_thread
 
 RESULT_TYPE = {
     NodeType.ANALYZE: "analysis",
@@ -134,7 +136,7 @@ def skipped_outcome(failed: NodeOutcome) -> NodeOutcome:
 
 async def do_work(node: WorkflowNode, context: NodeContext, tools: ToolRegistry, rules: PlanRules) -> Any:
     """What a node of this type does: gather its children, call its tool, or make its simulated result."""
-    description = context.resolve(node.description)
+    description = context.resolve_text(node.description)
     if node.type is NodeType.COMPOSITE:
         return gather_children(node, context, description)
     name = rules.tool_of(node.type, node.parameters)
@@ -143,7 +145,8 @@ async def do_work(node: WorkflowNode, context: NodeContext, tools: ToolRegistry,
     tool = tools.get(name) if name is not None else None
     if tool is None:
         raise ToolError(f"{quoted(node.id)} has no tool to work with: {_no_tool(name, tools)}")
-    inputs = context.resolve(rules.inputs_of(tool.name, node.parameters, node.description))
+    given = {"tool_inputs": context.resolve(node.parameters.get("tool_inputs"))}
+    inputs = rules.inputs_of(tool.name, given, description)
     output, metadata = await call_tool(tool, inputs, context.for_tool(node, description), tools)
     named = node.parameters.get("tool") is not None
     return {
@@ -173,7 +176,11 @@ async def call_tool(
     if issues:
         told = "; ".join(map(str, issues))
         raise ToolInputError(f"{quoted(tool.name)} does not take these inputs: {told}")
-    result = await tool.execute(inputs, tool_context)
+    if inspect.iscoroutinefunction(tool.execute):
+        result = await tool.execute(inputs, tool_context)
+    else:  # plain code, or something that gives an awaitable
+        given: Any = await run_in_thread(tool.execute, inputs, tool_context)
+        result = await given if inspect.isawaitable(given) else given
     if not isinstance(result, ToolResult):
         raise ToolError(f"{quoted(tool.name)} returned a {type(result).__name__}, expected a ToolResult")
     if not result.success:
@@ -257,7 +264,7 @@ def fingerprint_of(node: WorkflowNode, context: NodeContext, rules: PlanRules) -
         "id": node.id,
         "type": node.type,
         "tool": rules.tool_of(node.type, node.parameters),
-        "description": context.resolve(node.description),
+        "description": context.resolve_text(node.description),
         "parameters": {**node.parameters, "tool_inputs": context.resolve(node.parameters.get("tool_inputs"))},
         "dependencies": list(node.dependencies),
         "outputs": dict(context.outputs),

@@ -108,3 +108,30 @@ def test_values_are_json_unless_the_plan_wants_a_text(with_params):
 def test_value_that_does_not_fit_is_told(with_params, written, message):
     with pytest.raises(ParamError, match=message):
         parse_params(written, with_params)
+
+
+def test_values_that_fit_only_as_a_text_are_texts():
+    params = {"u": {"type": ["string", "null"]}, "e": {"enum": ["1", "2"]}, "n": {"type": "number"}}
+    content = WorkflowPlan.model_validate(plan(node("a"), params=params))
+    assert parse_params(["u=5", "e=2", "n=1.5"], content) == {"u": "5", "e": "2", "n": 1.5}
+    with pytest.raises(ParamError, match="'NaN' is not of type 'number'"):
+        parse_params(["u=", "e=1", "n=NaN"], content)
+
+
+def test_deployed_dag_is_left_as_it_is(airflow_db, tmp_path):
+    """Its file and versions in Airflow's database do not change because somebody runs the plan by hand."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dag import DagModel
+
+    from airflow_provider_vibe.dag.loader import build_dag, read_plan
+
+    path = write(tmp_path, "deployed.vibe.json", plan(node("a"), id="deployed"))
+    dag = build_dag(read_plan(path))
+    dag.relative_fileloc = "vibe_plans.py"
+    bag = DagBag(dag_folder="/dev/null", collect_dags=False)
+    bag.bag_dag(dag)
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(bag, "dags-folder", None)
+    assert run_exit(path) == 0
+    assert DagModel.get_current("deployed").relative_fileloc == "vibe_plans.py"

@@ -154,3 +154,19 @@ def test_public_names_are_resolved_when_used_and_only_then():
         assert getattr(airflow_provider_vibe, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         airflow_provider_vibe.no_such_name  # noqa: B018 # reading it is the test
+
+
+def test_misspelt_folder_is_told(tmp_path):
+    from airflow_provider_vibe import load_vibe_dags
+
+    with pytest.raises(FileNotFoundError, match=r"there is no folder of plans .*plnas"):
+        load_vibe_dags({"__file__": str(tmp_path / "vibe_plans.py")}, "plnas")
+
+
+def test_worker_builds_no_other_file_than_was_parsed(airflow_db, folder, monkeypatch):
+    broken = {**plan(node("a"), id="same"), "unknown": 1}
+    write(folder / "plans", "a.vibe.json", broken)
+    write(folder / "plans", "b.vibe.json", plan(node("a"), id="same"))
+    assert bag_of(folder / "vibe_plans.py").dags == {}
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "same")
+    assert bag_of(folder / "vibe_plans.py").dags == {}

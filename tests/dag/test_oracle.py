@@ -177,7 +177,6 @@ def our_record(plan: Any, result: ExecutionResult, expected: dict[str, Any]) -> 
             masked(ascii_diagram(plan.plan, statuses, summary).splitlines(), expected["ascii"])
         ),
         "mermaid": numbered(mermaid_diagram(plan.plan, statuses).splitlines()),
-        "plan_mutated": False,
     }
 
 
@@ -188,7 +187,6 @@ def mismatches(expected: dict[str, Any], ours: dict[str, Any]):
         "replan_suggestions": by_node(expected["replan_suggestions"]),
         "tool_calls": {call["node"]: call for call in expected["tool_calls"]},
         **{key: numbered(expected[key]) for key in ("ascii_plan", "mermaid_plan", "ascii", "mermaid")},
-        "plan_mutated": False,  # theirs is: a tool can change their plan; ours gets a copy (29, 36)
     }
     for key, mine in ours.items():
         yield from differences(record[key], mine, key)

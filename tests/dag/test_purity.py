@@ -65,7 +65,10 @@ def test_a_hundred_parses_in_any_order_and_with_any_hash_seed_serialise_alike(tm
         ),
     )
     first = parsed(tmp_path, 0, 40)
-    assert [json.loads(line)["dag"]["dag_id"] for line in first.decode().splitlines()[-2:]]
+    assert [json.loads(line)["dag"]["dag_id"] for line in first.decode().splitlines()[-2:]] == [
+        "nested",
+        "wide",
+    ]
     assert all(parsed(tmp_path, seed, 15) == first for seed in (1, 2, 3, 4))
 
 

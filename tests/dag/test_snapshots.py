@@ -244,9 +244,10 @@ MOTHER = f"""{PREPARE}
 from airflow.dag_processing.dagbag import DagBag
 
 
-def refresh_for_ever(seed):
+def refresh_for_ever(seed, begun):
     made = plans(keep=3)
     made.initialize()
+    os.write(begun, b"x")
     for turn in itertools.count(seed):
         for index in range(turn % 4, 15, 4):
             path = folder / f"p{{index}}.vibe.json"
@@ -265,13 +266,17 @@ def serve():
 
 for line in sys.stdin:
     job, number = line.split()
+    begun, telling = os.pipe()
     child = os.fork()
     if child == 0:
-        refresh_for_ever(int(number)) if job == "refresh" else serve()
+        refresh_for_ever(int(number), telling) if job == "refresh" else serve()
         os._exit(0)
     if job == "refresh":
-        time.sleep(random.Random(int(number)).uniform(0.02, 0.4))  # the random moment
+        os.read(begun, 1)
+        time.sleep(random.Random(int(number)).uniform(0.0, 0.1))  # the random moment, some refreshes later
         os.kill(child, signal.SIGKILL)
+    os.close(begun)
+    os.close(telling)
     status = os.waitpid(child, 0)[1]
     if job == "refresh":
         say(os.waitstatus_to_exitcode(status))
@@ -342,10 +347,13 @@ def test_several_processes_at_once_write_one_whole_snapshot_and_leave_no_drafts(
 def test_twenty_kills_at_random_moments_leave_no_half_snapshot_and_lose_no_plan(tmp_path):
     fifteen_plans(tmp_path)
     everything = [sorted(f"p{index}" for index in range(15)), []]
+    half_written: set[Path] = set()
     with started(MOTHER, tmp_path) as mother:
-        for seed in range(20):
+        for seed in range(40):
             assert int(told(mother, f"refresh {seed}")) == -signal.SIGKILL
             assert_nothing_is_half(tmp_path)
             assert json.loads(told(mother, "serve 0")) == everything
-    drafts = list((tmp_path / "bundles" / "plans" / "versions").glob(".draft-*"))
-    assert drafts, "no process was killed while it wrote a snapshot: change the moments"
+            half_written |= {*tmp_path.rglob(".draft-*")}
+            if seed >= 19 and half_written:
+                break
+    assert half_written, "no process was killed while it wrote: change the moments"

@@ -233,7 +233,7 @@ with DAG("e2e_watchers", schedule=None, params={"run": ""}):
     }.items():
         VibeFeedbackSensor(
             task_id=name, external_dag_id="e2e-watched", external_run_id="{{ params.run }}",
-            poke_interval=1, fail_when_incomplete=False, retries=0, **how,
+            poke_interval=5, fail_when_incomplete=False, retries=0, **how,
         )
 """
 

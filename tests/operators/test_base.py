@@ -166,7 +166,12 @@ def test_composite_gathers_what_its_children_left(ran):
             "'tabs' does not take these inputs: b: must be a whole number, not a string",
             "ToolInputError",
         ),
-        ("lost", "${nodes.first.text} leads nowhere: 'first' left no output in this run", "BadReference"),
+        (
+            "lost",
+            "${nodes.first.text} leads nowhere: "
+            "'first' left no output in this run (a simulated node leaves none)",
+            "BadReference",
+        ),
         ("sleeps", "'sleeps' timed out: an attempt may take 0.4 seconds", "TimeoutError"),
         ("blocks", "'blocks' timed out: an attempt may take 0.4 seconds", "TimeoutError"),
         ("hogs", "'hogs' timed out: an attempt may take 0.4 seconds", "TimeoutError"),
@@ -217,9 +222,13 @@ def test_tool_that_never_comes_back_does_not_hold_up_the_run(ran):
     assert stuck
 
 
-def test_busy_event_loop_does_not_swallow_a_timeout():
-    """In a process of its own: raised from the signal, a timeout would hang the event loop for good."""
-    process = multiprocessing.get_context("fork").Process(target=run_into_timeout)
+@pytest.mark.parametrize(("tool", "times"), [("spins", 20), ("clings", 1)])
+def test_attempt_that_resists_its_timeout_does_not_hold_up_the_process(tool, times):
+    """In a process of its own: raised from the signal, a timeout would hang a busy event loop for good.
+
+    So would a tool that catches being cancelled, and goes on.
+    """
+    process = multiprocessing.get_context("fork").Process(target=run_into_timeout, args=(tool, times))
     process.start()
     process.join(30)
     hung = process.is_alive()
@@ -228,20 +237,20 @@ def test_busy_event_loop_does_not_swallow_a_timeout():
     assert process.exitcode == 0
 
 
-def run_into_timeout():
+def run_into_timeout(tool, times):
     try:
-        told = {time_out() for _ in range(20)}  # one of them would hit the loop in a bad moment
+        told = {time_out(tool) for _ in range(times)}  # one of them would hit the loop in a bad moment
         os._exit(0 if told == {"TimeoutError"} else 1)
     finally:
         os._exit(1)
 
 
-def time_out():
+def time_out(tool):
     """The type of error that an attempt leaves which takes too long."""
     limit = 0.05
     ti = FakeTaskInstance()
     task = VibeNodeOperator(
-        task_id="spins", node=node("spins", tool="spins"), execution_timeout=timedelta(seconds=limit)
+        task_id=tool, node=node(tool, tool=tool), execution_timeout=timedelta(seconds=limit)
     )
     with pytest.raises(AirflowTaskTimeout), timeout(limit):
         task.execute(ti.context())

@@ -203,3 +203,10 @@ def test_reference_to_a_node_that_left_no_output_is_not_taken_for_another_one():
     context = NodeContext(outputs={"a": {"b": "not this"}}, without_output=frozenset({"a.b"}))
     with pytest.raises(BadReference, match=r"'a\.b' left no output in this run"):
         context.resolve("${nodes.a.b}")
+
+
+def test_description_stays_a_text_whatever_a_reference_leads_to():
+    context = NodeContext(params={"n": 5, "o": {"k": 1}}, vibe=Vibe(description="${params.n}"))
+    assert context.resolve_text("${params.n}") == "5"
+    assert context.resolve_text("${params.o}") == '{"k":1}'
+    assert context.resolved_vibe()["description"] == "5"

@@ -459,3 +459,17 @@ def test_fingerprint_is_told_of_completed_and_of_failed_nodes():
 
 def test_node_that_did_not_get_so_far_has_no_fingerprint():
     assert failure(node(description="${params.gone}", tool="work"), Working()).fingerprint is None
+
+
+def test_tool_object_with_a_plain_execute_is_run_in_a_thread():
+    class Plain:
+        name, description, input_schema = "work", "", {"type": "object"}
+
+        def execute(self, inputs, context):
+            return ToolResult(True, {"text": threading.current_thread().name})
+
+    outcome = asyncio.run(
+        run_node(node("n", tool="work"), NodeContext(), build_registry([("a test", Plain())]))
+    )
+    assert outcome.status is COMPLETED
+    assert outcome.result["result"]["text"] != threading.main_thread().name
