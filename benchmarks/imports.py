@@ -21,7 +21,7 @@ BY_HAND = (
     "from airflow.providers.standard.operators.empty import EmptyOperator"
 )
 OURS = "from airflow_provider_vibe import load_vibe_dags"
-FIRST_USE = f"{OURS}\nload_vibe_dags({{'__file__': '/nowhere/loader.py'}})"
+FIRST_USE = f"{OURS}\nload_vibe_dags({{'__file__': {__file__!r}}})"  # in this folder are no plans
 
 
 def measure(rounds: int, *, quick: bool) -> list[Report]:
