@@ -20,7 +20,6 @@ def get_provider_info():
         "integrations": [
             {
                 "integration-name": "Vibe",
-                "external-doc-url": "https://pypi.org/project/vibe-aigc/",
                 "tags": ["ai"],
             }
         ],
