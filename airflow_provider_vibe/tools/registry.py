@@ -102,11 +102,7 @@ def build_registry(sources: Iterable[Source]) -> ToolRegistry:
         for tool in tools_of(origin, offered):
             _check_declaration(tool, origin)
             if (other := registered.get(tool.name)) is not None:
-                if (
-                    other.origin == BUILT_IN
-                    and isinstance(tool, AdaptedTool)
-                    and tool.comes_with_the_original
-                ):
+                if other.origin == BUILT_IN and _gives_way(tool):
                     log.debug("%r of %s gives way to the built-in one", tool.name, origin)
                     continue
                 raise ToolError(
