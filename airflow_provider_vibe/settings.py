@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from airflow_provider_vibe.get_provider_info import get_provider_info
@@ -48,8 +49,8 @@ class Settings:
         :raises SettingsError: an option with a value that makes no sense.
         :raises ToolError: a tool that cannot be loaded.
         """
-        factories = [path.strip() for path in _option("tool_factories").split(",") if path.strip()]
-        tools = load_tools(factories)
+        factories = (path.strip() for path in _option("tool_factories").split(","))
+        tools = _tools(tuple(filter(None, factories)))
         rules = PlanRules(
             limits=Limits(**{limit.name: _number(limit.name, int) for limit in fields(Limits)}),
             tools=tools,
@@ -67,11 +68,22 @@ class Settings:
         )
 
 
+@cache
+def _tools(factories: tuple[str, ...]) -> ToolRegistry:
+    """Loaded once in a process: looking for entry points reads the metadata of every installed package."""
+    return load_tools(factories)
+
+
 def _option(name: str) -> str:
     from airflow.sdk.configuration import conf
 
-    default = get_provider_info()["config"][SECTION]["options"][name]["default"]
-    return str(conf.get(SECTION, name, fallback=default))
+    return str(conf.get(SECTION, name, fallback=_defaults()[name]))
+
+
+@cache
+def _defaults() -> dict[str, str]:
+    options = get_provider_info()["config"][SECTION]["options"]
+    return {name: option["default"] for name, option in options.items()}
 
 
 def _number(name: str, kind: type, most: float | None = None) -> Any:

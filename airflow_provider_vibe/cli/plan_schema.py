@@ -6,9 +6,13 @@ nothing, to these (``$defs`` is only a place for references to lead to).
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -16,7 +20,7 @@ from pydantic_core.core_schema import BeforeValidatorFunctionSchema
 
 from airflow_provider_vibe.cli.plan_schema_examples import EXAMPLES, PARAM
 from airflow_provider_vibe.plan.launch_checks import KINDS
-from airflow_provider_vibe.plan.models import WorkflowPlan, whole_seconds
+from airflow_provider_vibe.plan.models import PlanModel, WorkflowPlan, whole_seconds
 from airflow_provider_vibe.tools.base import Tool
 from airflow_provider_vibe.tools.builtin import builtin_tools
 
@@ -58,7 +62,8 @@ def plan_schema(tools: Iterable[Tool] | None = None) -> Schema:
     known = sorted(builtin_tools() if tools is None else tools, key=lambda tool: tool.name)
     schema = WorkflowPlan.model_json_schema(by_alias=True, schema_generator=_Generator)
     defs: dict[str, Schema] = schema.pop("$defs")
-    for name, model in [*defs.items(), ("WorkflowPlan", schema)]:
+    _describe({**defs, WorkflowPlan.__name__: schema})
+    for name, model in [*defs.items(), (WorkflowPlan.__name__, schema)]:
         _polish(name, model)
     defs["Reference"] = _REFERENCE
     defs["Schedule"] |= _SCHEDULE_RULES
@@ -86,6 +91,29 @@ class _Generator(GenerateJsonSchema):
         if schema["function"].get("function") is not whole_seconds:
             return inner
         return {"anyOf": [inner, _NUMBER_AS_TEXT, _TRUTH_AS_NUMBER]}
+
+
+def _describe(models: Mapping[str, Schema]) -> None:
+    """Give each property the text that stands below its field in the source of its model."""
+    for model in PlanModel.__subclasses__():
+        if model.__name__ in models:
+            texts = _texts_below_fields(model)
+            for name, field in model.model_fields.items():
+                models[model.__name__]["properties"][field.alias or name]["description"] = texts[name]
+
+
+def _texts_below_fields(model: type[PlanModel]) -> dict[str, str]:
+    module = ast.parse(inspect.getsource(sys.modules[model.__module__]))
+    (source,) = (
+        each for each in module.body if isinstance(each, ast.ClassDef) and each.name == model.__name__
+    )
+    texts = {}
+    for field, text in pairwise(source.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match text:
+                case ast.Expr(value=ast.Constant(value=str(told))):
+                    texts[field.target.id] = inspect.cleandoc(told)
+    return texts
 
 
 def _polish(name: str, model: Schema) -> None:

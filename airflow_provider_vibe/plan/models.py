@@ -1,7 +1,10 @@
 """Vibe, WorkflowNode, WorkflowPlan: the shape of a plan file.
 
 These models are the one declaration of the format: validation, the JSON Schema and the reference page come
-from them. They are vibe-aigc 0.7.1's own (`models.py`), strict, frozen, and with what a scheduler needs.
+from them. The text below a field is its description in the schema, which reads it from here
+(`cli.plan_schema`): pydantic's `use_attribute_docstrings` would read the source whenever a plan is parsed,
+which takes ten times as long as the rest of this module. They are vibe-aigc 0.7.1's own (`models.py`),
+strict, frozen, and with what a scheduler needs.
 """
 
 from __future__ import annotations
@@ -51,7 +54,6 @@ class PlanModel(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
-        use_attribute_docstrings=True,
         json_schema_extra={"patternProperties": {f"^{EXTENSION_PREFIX}": True}},
     )
 
