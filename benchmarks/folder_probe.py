@@ -6,6 +6,7 @@ library. It needs nothing else of this repository.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -136,6 +137,7 @@ def work(library: OneLoader | OurBundle, folder: Path, pattern: str, count: int)
 
 def main() -> None:
     """Do one job, and print its costs on the last line."""
+    gc.freeze()  # as Airflow does before it forks a process that parses or runs a task
     way, job, folder, count = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
     library = (OurBundle if way == "ours" else OneLoader)(folder)
     print(json.dumps((manage if job == "manage" else work)(library, folder, PATTERNS[way], count)))

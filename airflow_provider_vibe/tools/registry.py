@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.tools.adapters import AdaptedTool
 from airflow_provider_vibe.tools.base import Tool, ToolError
+from airflow_provider_vibe.tools.builtin import builtin_tools
 from airflow_provider_vibe.tools.inputs import InputChecker, InputIssue, Unresolved
 from airflow_provider_vibe.tools.schemas import checked_schema
 from airflow_provider_vibe.tools.sources import Source, entry_point_sources, factory_sources, tools_of
@@ -83,8 +84,6 @@ def load_tools(factories: Sequence[str] = ()) -> ToolRegistry:
     :param factories: import paths of callables that return tools or a registry (``[vibe] tool_factories``).
     :raises ToolError: a source cannot be used, a tool is not well made, or two tools have one name.
     """
-    from airflow_provider_vibe.tools.builtin import builtin_tools
-
     return build_registry([(BUILT_IN, builtin_tools()), *entry_point_sources(), *factory_sources(factories)])
 
 
@@ -122,10 +121,10 @@ def _check_declaration(tool: Tool, origin: str) -> None:
         raise ToolError(
             f"{origin}: a {type(tool).__name__} has the name {tool.name!r}, expected a text that is not empty"
         )
+    if origin == BUILT_IN:
+        return  # our own tests check the rest; here it would cost every parse the import of them all
     if not isinstance(tool.description, str):
         raise ToolError(f"{origin}: tool {quoted(tool.name)} has no description (a string)")
-    if origin == BUILT_IN:
-        return  # our own test checks their schemas; here it would cost every parse the import of jsonschema
     try:
         checked_schema(tool.input_schema)
     except ToolError as error:

@@ -15,6 +15,7 @@ from airflow_provider_vibe.tools.adapters import (
     tools_of_registry,
 )
 from airflow_provider_vibe.tools.base import Tool, ToolError
+from airflow_provider_vibe.tools.builtin import BuiltinTool
 
 ENTRY_POINT_GROUP = "airflow_provider_vibe.tools"
 _EXPECTED = "expected a tool, an iterable of tools, a registry, or a callable that returns one of these"
@@ -83,6 +84,8 @@ def _tools_in(offered: Any) -> Iterable[Any] | None:
 def _as_tool(candidate: Any) -> Tool | None:
     if isinstance(candidate, type):
         return None
+    if isinstance(candidate, BuiltinTool):  # to ask whether it is a Tool would import it
+        return candidate
     if isinstance(candidate, Tool):
         return candidate
     return AdaptedTool(candidate) if is_foreign_tool(candidate) else None

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_vibe.tools.registry import build_registry
 from tests.dag import scripted
 
 
@@ -16,10 +17,8 @@ def scripted_settings(monkeypatch):
     def configure(script):
         names = script.spec.get("tools", ["scripted"])
         defaults = '{"generate": "llm_generate"}' if "llm_generate" in names else "{}"
-        monkeypatch.setattr(
-            "airflow_provider_vibe.tools.builtin.builtin_tools",
-            lambda: [scripted.ScriptedTool(script, name) for name in names],
-        )
+        tools = build_registry([("the script", [scripted.ScriptedTool(script, name) for name in names])])
+        monkeypatch.setattr("airflow_provider_vibe.settings._tools", lambda factories: tools)
         monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_TOOLS", defaults)
         monkeypatch.setenv("AIRFLOW__VIBE__MISSING_TOOL", "simulate")
         return Settings.from_airflow()
