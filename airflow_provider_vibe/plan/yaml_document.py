@@ -29,7 +29,7 @@ _LITERALS: Final[dict[str, bool | None]] = {"": None, "null": None, "true": True
 _NUMBER_START = frozenset("-0123456789")
 _DIRECTIVE = re.compile("%(?<![^\n\r\ufeff]%)[^\n\r]*")
 _BLANK = re.compile(r"[ \t\n\r\ufeff]++|#[^\n\r]*+|(?<![^\n\r])\.\.\.(?=[ \t\n\r]|\Z)")
-_UNFIT = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 """What YAML refuses even inside quotes, and what only YAML 1.1 takes for the end of a line."""
 _UNFIT_BREAK = re.compile("[\x85\u2028\u2029]")
 
