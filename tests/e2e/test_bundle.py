@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,14 @@ from tests.e2e.conftest import DropFile
 from tests.e2e.polling import wait_for_file
 from tests.e2e.test_plans import calls, work
 from tests.e2e.tools import FOLDER_VARIABLE
+
+PARSE_AND_STORE_100_TIMES = """
+from argparse import Namespace
+from airflow.cli.commands.dag_command import dag_reserialize
+for _ in range(100):
+    dag_reserialize(Namespace(bundle_name=["plans"]))
+"""
+"""What `airflow dags reserialize --bundle-name plans` does, a hundred times."""
 
 BAD = "id: bundle-bad\nsource_vibe:\n  description: x\nroot_nodes:\n  - id: a\n    typ: analyze\n"
 
@@ -121,14 +131,17 @@ def test_parsing_again_and_restarts_make_no_new_versions(
     cluster: AirflowCluster, drop: DropFile, folder: Path
 ) -> None:
     drop("calm.vibe.json", json.dumps(plan(work("calm_node"), id="bundle-calm")), folder)
-    first = cluster.wait_for_dag("bundle-calm")["last_parsed_time"]
-    for _ in range(3):
+    last = cluster.wait_for_dag("bundle-calm")["last_parsed_time"]
+    subprocess.run(
+        [sys.executable, "-c", PARSE_AND_STORE_100_TIMES], env=cluster.env, check=True, timeout=120
+    )
+    for _ in range(10):
         cluster.kill("dag-processor")
         cluster.start("dag-processor")
 
-        def parsed_again(before: str = first) -> str | None:
+        def parsed_again(before: str = last) -> str | None:
             now = cluster.get("/dags/bundle-calm")["last_parsed_time"]
             return str(now) if now != before else None
 
-        first = cluster.wait(parsed_again, 90, "the plan to be parsed again")
+        last = cluster.wait(parsed_again, 90, "the plan to be parsed again")
     assert versions(cluster, "bundle-calm") == 1
