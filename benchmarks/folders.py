@@ -68,7 +68,7 @@ def measure(rounds: int, *, quick: bool, with_others: bool = False) -> list[Repo
         pythons = {"ours": sys.executable}
         if with_others:
             pythons |= dict.fromkeys(OTHERS, str(_environment_of_others(scratch)))
-        sizes = (1, 5) if quick else (1, 100, MANY)
+        sizes = (5,) if quick else (1, 100, MANY)
         for way, python in pythons.items():
             _sample(way, python, scratch / f"{way}-once", 1)  # everything is byte code from here on
         rows = [row for size in sizes for row in _rows_of(size, rounds, pythons, scratch)]

@@ -8,10 +8,12 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 from airflow.sdk import DAG
 
 from airflow_provider_vibe.dag.translator import configured_translator
 from benchmarks.build import builder
+from benchmarks.folders import OTHERS, ROWS, write_folder
 from benchmarks.handwritten import HANDWRITTEN, joined
 from benchmarks.probe import call_costs
 from benchmarks.quiet_tool import quiet_tools
@@ -100,6 +102,29 @@ def test_each_call_of_a_node_is_timed(monkeypatch):
     assert len(costs) == 4 and all(cost > 0 for cost in costs)
 
 
+def edges_of(way: str, folder: Path) -> set[tuple[str, str]]:
+    """The edges in a file of a library, read in its own notation."""
+    write_folder(way, folder, 1)
+    (path,) = folder.glob("plan-0000.*")
+    content = yaml.safe_load(path.read_text())
+    match way:
+        case "ours":
+            steps = {node["id"]: node["dependencies"] for node in content["root_nodes"]}
+        case "dag-factory":
+            steps = {id_: task["dependencies"] for id_, task in content["plan-0000"]["tasks"].items()}
+        case "blueprint":
+            steps = {id_: step["depends_on"] for id_, step in content["steps"].items()}
+    assert len(steps) == 20
+    return {(step, before) for step, deps in steps.items() for before in deps}
+
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_the_files_of_other_libraries_have_the_edges_of_ours(way, tmp_path):
+    (tmp_path / "ours").mkdir()
+    (tmp_path / way).mkdir()
+    assert edges_of(way, tmp_path / way) == edges_of("ours", tmp_path / "ours") != set()
+
+
 def run(*arguments: str) -> str:
     command = [sys.executable, "-m", "benchmarks", *arguments]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
@@ -116,3 +141,9 @@ def test_the_benchmark_prints_a_row_for_each_shape_and_the_environment():
 def test_it_prints_markdown_too():
     printed = run("--quick", "--markdown", "--only", "serialised")
     assert "| DAG" in printed and "|---" in printed
+
+
+def test_a_folder_of_plans_is_measured_in_every_way():
+    printed = run("--quick", "--only", "folders")
+    assert [row for row in ROWS.values() if row not in printed] == []
+    assert "--with-others" in printed
