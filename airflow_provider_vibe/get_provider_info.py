@@ -48,7 +48,8 @@ def get_provider_info():
                     ),
                     "default_tools": _option(
                         "The tool of a node that names none, by type of node. JSON.",
-                        '{"generate": "llm_generate"}',
+                        '{"analyze": "llm_analyze", "generate": "llm_generate", '
+                        '"transform": "llm_transform", "validate": "llm_validate"}',
                         example='{"generate": "llm_generate", "analyze": "keywords"}',
                     ),
                     "tool_factories": _option(
@@ -62,6 +63,14 @@ def get_provider_info():
                         example="my_company.vibe.OurTranslator",
                     ),
                     "llm_conn_id": _option("The connection of the model tools.", "vibe_llm"),
+                    "llm_timeout": _option("Seconds that one request to a model may take.", "300", "float"),
+                    "llm_pools": _option(
+                        "The pool of the nodes that ask a model, by connection, where the plan names none. "
+                        "JSON. Create the pool first (``airflow pools set``): tasks of a pool that is not "
+                        "there never run.",
+                        "",
+                        example='{"vibe_llm": "vibe_llm"}',
+                    ),
                     "default_retries": _option("Retries of a node whose plan says nothing.", "2", "integer"),
                     "default_retry_delay": _option(
                         "Seconds before the first retry of a node whose plan says nothing; "
@@ -78,11 +87,36 @@ def get_provider_info():
                     "quality_threshold": _option(
                         "Below this quality, 0.0 to 1.0, the feedback suggests a replan.", "0.7", "float"
                     ),
+                    "budget_reserve_tokens": _option(
+                        "Tokens that a plan's budget sets aside for the answer of a model call that states no "
+                        "``max_tokens``.",
+                        "4000",
+                        "integer",
+                    ),
                     "artifacts_path": _option(
-                        "Where nodes write files: a path or an object storage URL. "
-                        "Empty: ``vibe_artifacts`` in AIRFLOW_HOME.",
+                        "Where files and large results go: a path that all workers share, or an object "
+                        "storage URL. Empty: ``vibe_artifacts`` in AIRFLOW_HOME.",
                         "",
-                        example="s3://my-bucket/vibe",
+                        example="s3://aws_default@my-bucket/vibe",
+                    ),
+                    "xcom_max_bytes": _option(
+                        "A node's result of more bytes than this goes to ``artifacts_path``; XCom holds a "
+                        "reference to it and a preview.",
+                        "49152",
+                        "integer",
+                    ),
+                    "files_path": _option(
+                        "The folder of the input files that ``read_file`` may read: a path that all workers "
+                        "share, or an object storage URL. Empty: none.",
+                        "",
+                        example="/srv/plans/files",
+                    ),
+                    "allowed_hosts": _option(
+                        "The hosts that ``http_get`` and ``feed_read`` may talk to, comma-separated, with or "
+                        "without a port; ``*.example.org``: all below it; ``*``: all. A host that is listed "
+                        "by its own name or address may be a private one. Empty: every public host.",
+                        "",
+                        example="*, intranet.example:8080",
                     ),
                     "max_plan_bytes": _option("Bytes of a plan file.", "1048576", "integer"),
                     "max_nodes": _option("Nodes in a plan.", "2000", "integer"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -31,6 +32,10 @@ class Settings:
     :param default_retry_delay: seconds, of a node whose plan says nothing.
     :param timeout_factor: times its estimated duration a node may take when it has no timeout.
     :param quality_threshold: below it the feedback suggests a replan.
+    :param xcom_max_bytes: a result of more than that, as compact JSON, is kept as an artifact.
+    :param llm_conn_id: the connection of a node that asks a model and names none.
+    :param llm_pools: the pool of the nodes that ask a model, by connection.
+    :param budget_reserve_tokens: set aside, where a plan has a budget, for an answer of no stated length.
     :param translator: import path of the class that derives a DAG's attributes.
     """
 
@@ -40,6 +45,10 @@ class Settings:
     default_retry_delay: float = 30.0
     timeout_factor: float = 10.0
     quality_threshold: float = 0.7
+    xcom_max_bytes: int = 49152
+    llm_conn_id: str = "vibe_llm"
+    llm_pools: Mapping[str, str] = field(default_factory=dict)
+    budget_reserve_tokens: int = 4_000
     translator: str = "airflow_provider_vibe.dag.translator.PlanTranslator"
 
     @classmethod
@@ -64,6 +73,10 @@ class Settings:
             default_retry_delay=_number("default_retry_delay", float),
             timeout_factor=_number("timeout_factor", float),
             quality_threshold=_number("quality_threshold", float, most=1.0),
+            xcom_max_bytes=_number("xcom_max_bytes", int),
+            llm_conn_id=_option("llm_conn_id"),
+            llm_pools=_names("llm_pools", '{"vibe_llm": "vibe_llm"}'),
+            budget_reserve_tokens=_number("budget_reserve_tokens", int),
             translator=_option("translator"),
         )
 
@@ -107,15 +120,20 @@ def _choice(name: str, choices: tuple[str, ...]) -> str:
     return written
 
 
-def _default_tools() -> dict[str, str]:
-    written = _option("default_tools")
+def _names(name: str, example: str) -> dict[str, str]:
+    """An option that gives names by names, as JSON."""
     try:
-        tools = json.loads(written or "{}")
+        names = json.loads(_option(name) or "{}")
     except ValueError as error:
-        raise SettingsError(f"[{SECTION}] default_tools is no JSON: {error}") from None
+        raise SettingsError(f"[{SECTION}] {name} is no JSON: {error}") from None
+    if not isinstance(names, dict) or not all(isinstance(value, str) for value in names.values()):
+        raise SettingsError(f"[{SECTION}] {name} should be like {example}")
+    return names
+
+
+def _default_tools() -> dict[str, str]:
+    tools = _names("default_tools", '{"generate": "llm_generate"}')
     types = {str(node_type) for node_type in NodeType} - {NodeType.COMPOSITE}
-    if not isinstance(tools, dict) or not all(isinstance(tool, str) for tool in tools.values()):
-        raise SettingsError(f'[{SECTION}] default_tools should be like {{"generate": "llm_generate"}}')
     if unknown := sorted(set(tools) - types):
         hint = did_you_mean(unknown[0], types) or f"one of {', '.join(sorted(types))}"
         raise SettingsError(f"[{SECTION}] default_tools: no node is of type {quoted(unknown[0])} ({hint})")

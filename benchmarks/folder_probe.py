@@ -66,20 +66,25 @@ class OurBundle:
     def load_one(self, file: str) -> Any:
         """Until the DAG of a changed file is there: a new snapshot, and the one file."""
         self.bundle.refresh()
-        return DagBag(self.bundle.path / f"{file}.py", bundle_path=self.bundle.path, bundle_name="plans")
+        return DagBag(self.bundle.path / _loader(file), bundle_path=self.bundle.path, bundle_name="plans")
 
     def work(self, file: str) -> Any:
         """What a worker loads for a task: the version of the run, which it has, and the one file."""
         bundle = self._bundle((self.folder / "version").read_text())
         bundle.initialize()
-        return DagBag(bundle.path / f"{file}.py", bundle_path=bundle.path, bundle_name="plans")
+        return DagBag(bundle.path / _loader(file), bundle_path=bundle.path, bundle_name="plans")
 
     def _bundle(self, version: str | None = None) -> Any:
-        from airflow_provider_vibe.dag import archive, bundle
+        from airflow_provider_vibe.dag import archive, bundle, endings
 
-        for module in (archive, bundle):
-            module.unfinished_runs = lambda name: set()  # type: ignore[assignment] # needs the database
+        archive.versions_in_use = lambda name: set()  # needs the database
+        endings.unfinished_runs = lambda name: []  # needs the database
         return bundle.VibePlanBundle(name="plans", path=str(self.folder), version=version, refresh_interval=0)
+
+
+def _loader(file: str) -> str:
+    """The DAG file of a plan, whose id is the beginning of its name."""
+    return f"{file.partition('.')[0]}.vibe.py"
 
 
 def cost(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -125,8 +125,35 @@ async def tabs(a: int, b: int) -> dict[str, int]:
     return {"sum": a + b}
 
 
+@tool("large")
+def large(size: int) -> dict[str, Any]:
+    return {"text": "x" * size, "count": size}
+
+
+@tool("copies")
+def copies(value: Any = None, *, context: dict[str, Any]) -> Any:
+    _note(context)
+    return value
+
+
+@tool("learns")
+async def learns(*, context: dict[str, Any]) -> str:
+    """Too short, then out of reach, then as the findings ask for."""
+    if _note(context) == 2:
+        raise ConnectionError("lost")
+    return "long enough at last" if context["findings"] else "short"
+
+
+@tool("stubborn")
+async def stubborn(*, context: dict[str, Any]) -> str:
+    _note(context)
+    return "short"
+
+
 def make_tools() -> list[Tool]:
     return [
+        *(learns, stubborn),
+        *(large, copies),
         *(echo, flaky, limited, picky, broken, reports, cancelled, exits, skips, gives_up),
         *(sleeps, blocks, hogs, spins, clings, tabs),
     ]

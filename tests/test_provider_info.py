@@ -62,7 +62,7 @@ def test_module_that_is_named_can_be_imported(module):
 @pytest.mark.parametrize("kind", ["operators", "sensors"])
 def test_every_operator_and_sensor_is_named(kind):
     package = importlib.import_module(f"airflow_provider_vibe.{kind}")
-    helpers = {"base", "retry", "states"}
+    helpers = {"base", "earlier", "findings", "retry", "states"}
     there = {
         f"{package.__name__}.{module.name}"
         for module in pkgutil.iter_modules(package.__path__)
@@ -80,7 +80,10 @@ def test_commands_that_are_named_can_be_imported(path):
 def test_options_are_those_of_the_contract():
     assert set(OPTIONS) == {
         *("missing_tool", "default_tools", "tool_factories", "translator", "llm_conn_id", "default_retries"),
-        *("default_retry_delay", "timeout_factor", "quality_threshold", "artifacts_path", "max_plan_bytes"),
+        *("llm_timeout", "llm_pools", "budget_reserve_tokens"),
+        *("default_retry_delay", "timeout_factor", "quality_threshold", "artifacts_path", "xcom_max_bytes"),
+        "max_plan_bytes",
+        *("files_path", "allowed_hosts"),
         *("max_nodes", "max_depth", "max_edges", "max_id_length", "max_string_length"),
     }
 

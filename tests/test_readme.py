@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,27 @@ def test_commands_on_the_example_plan_work(tmp_path, airflow_db):
     assert "1 plan, no problems" in done.stdout
     assert "tea-letter completed" in done.stdout
     assert "plan completed: all 3 nodes" in done.stdout
+
+
+def test_commands_for_a_model_server_make_its_connection_and_its_pool(tmp_path, airflow_db):
+    with (
+        sqlite3.connect(airflow_db / "airflow.db") as shared,
+        sqlite3.connect(tmp_path / "airflow.db") as own,
+    ):
+        shared.backup(own)
+    env = {
+        **os.environ,
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+        "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",  # the tables were made without any
+    }
+    look = "airflow connections get vibe_llm -o json; airflow pools get vibe_llm -o json"
+    script = block_with("sh", "airflow pools set") + look + '; echo "$AIRFLOW__VIBE__LLM_POOLS"'
+    done = subprocess.run(["bash", "-ec", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "http://localhost:11434/v1" in done.stdout
+    assert '"slots": "2"' in done.stdout
+    assert done.stdout.rstrip().endswith('{"vibe_llm": "vibe_llm"}')
 
 
 @pytest.mark.parametrize("name", ["vibe_plans.py", "vibe_plan_errors.py"])
@@ -126,3 +148,17 @@ def test_bundle_configuration_is_one_that_airflow_takes(monkeypatch, tmp_path):
     (bundle,) = json.loads(section["dag_processor"]["dag_bundle_config_list"])
     assert bundle["classpath"] == f"{VibePlanBundle.__module__}.{VibePlanBundle.__qualname__}"
     assert VibePlanBundle(name=bundle["name"], **bundle["kwargs"]).supports_versioning
+
+
+def test_tools_of_the_readme_write_an_artifact_and_read_it(monkeypatch, tmp_path):
+    import asyncio
+
+    monkeypatch.setenv("AIRFLOW__VIBE__ARTIFACTS_PATH", str(tmp_path))
+    module: dict = {}
+    exec(block_with("python", "# spelling.py"), module)
+    context = {"run": {"dag_id": "d", "id": "r"}, "node_id": "n", "try_number": 1}
+    written = asyncio.run(module["spell"].execute({"word": "Tea"}, context)).output
+    assert (tmp_path / "d/r/n/1/letters.txt").read_text() == "T\ne\na"
+    assert written.keys() >= {"uri", "path", "name", "size", "media_type", "sha256"}
+    counted = asyncio.run(module["count_lines"].execute({"file": written}, context)).output
+    assert counted == {"lines": 3}

@@ -49,13 +49,21 @@ def test_defaults_are_those_that_the_provider_declares(configure):
     assert (settings.timeout_factor, settings.quality_threshold) == (10.0, 0.7)
     assert settings.translator == "airflow_provider_vibe.dag.translator.PlanTranslator"
     assert settings.rules.limits == Limits()
-    assert settings.rules.default_tools == {"generate": "llm_generate"}
+    assert settings.rules.default_tools == {
+        "analyze": "llm_analyze",
+        "generate": "llm_generate",
+        "transform": "llm_transform",
+        "validate": "llm_validate",
+    }
+    assert (settings.llm_conn_id, settings.llm_pools) == ("vibe_llm", {})
     assert settings.rules.simulate_missing is False
+    assert settings.xcom_max_bytes == 49152
 
 
 def test_settings_without_airflow_have_the_same_numbers(configure):
     plain, configured = Settings(), configure()
     names = ("default_retries", "default_retry_delay", "timeout_factor", "quality_threshold", "translator")
+    names += ("llm_conn_id", "llm_pools", "xcom_max_bytes")
     assert [getattr(plain, name) for name in names] == [getattr(configured, name) for name in names]
 
 
@@ -65,15 +73,20 @@ def test_options_are_read(configure):
         default_retry_delay="0.5",
         timeout_factor="3",
         quality_threshold="1.0",
+        xcom_max_bytes="1000",
         translator="ours.Translator",
         missing_tool="simulate",
         default_tools='{"analyze": "keywords"}',
+        llm_conn_id="ours",
+        llm_pools='{"ours": "model_pool"}',
     )
     assert (settings.default_retries, settings.default_retry_delay) == (5, 0.5)
     assert (settings.timeout_factor, settings.quality_threshold) == (3.0, 1.0)
+    assert settings.xcom_max_bytes == 1000
     assert settings.translator == "ours.Translator"
     assert settings.rules.simulate_missing is True
     assert settings.rules.default_tools == {"analyze": "keywords"}
+    assert (settings.llm_conn_id, settings.llm_pools) == ("ours", {"ours": "model_pool"})
 
 
 @pytest.mark.parametrize("limit", [field.name for field in fields(Limits)])
@@ -110,6 +123,8 @@ def test_factory_that_is_not_there_is_named(configure):
         ("default_tools", "[]", "should be like"),
         ("default_tools", '{"analyze": 1}', "should be like"),
         ("default_tools", '{"analyse": "x"}', "did you mean 'analyze'?"),
+        ("llm_pools", "{", "is no JSON"),
+        ("llm_pools", '{"vibe_llm": 3}', 'should be like {"vibe_llm": "vibe_llm"}'),
         ("default_tools", '{"composite": "x"}', "no node is of type 'composite'"),
     ],
 )

@@ -45,8 +45,70 @@ ARG_INTERVAL = Arg(
 ARG_RESULT_FORMAT = Arg(
     ("--format",), choices=("table", "json"), default="table", help="how to print it (default: table)"
 )
+ARG_OLD_PLAN = Arg(("old",), metavar="PLAN", help="a plan file")
+ARG_NEW_PLAN = Arg(("new",), metavar="PLAN", help="the plan file it is compared with")
+ARG_DIFF_FORMAT = Arg(
+    ("--format",), choices=("text", "json"), default="text", help="how to print it (default: text)"
+)
 ARG_NAME = Arg(("name",), metavar="NAME", help="the id of the plan, and the name of its file")
 ARG_FOLDER = Arg(("--folder",), default=".", metavar="FOLDER", help="where the file goes (default: here)")
+ARG_OTHER_RUN = Arg(("other",), metavar="RUN", help="the id of a later run of it")
+ARG_CHECKPOINT = Arg(("file",), metavar="FILE", help="a checkpoint, of ours or of vibe-aigc")
+ARG_CHECKPOINT_FOLDER = Arg(
+    ("folder",), nargs="?", default=".", metavar="FOLDER", help="where to look (default: here)"
+)
+ARG_CHECKPOINT_OUTPUT = Arg(
+    ("-o", "--output"), metavar="FILE", help="write it to this file (default: the id of the checkpoint, here)"
+)
+ARG_DAG_OF_CHECKPOINT = Arg(
+    ("--dag",), metavar="DAG", help="the DAG to start, if it is not the one named after the plan"
+)
+ARG_ACCEPT_CHANGED = Arg(
+    ("--accept-changed",),
+    action="store_true",
+    help="take over also what nodes made that have changed since",
+)
+ARG_PLAN_OF_DAG = Arg(
+    ("--plan",), metavar="PLAN", help="the plan file of the DAG, where Airflow does not show it as its source"
+)
+
+CHECKPOINT_COMMANDS = (
+    ActionCommand(
+        name="export",
+        help="Write what came of a run so far to a file",
+        description=(
+            "Write a plan and what came of a run of it so far to a file that vibe-aigc reads too. "
+            "Exit code: 0 written, 2 no such run, or not written."
+        ),
+        func=lazy_load_command("airflow_provider_vibe.cli.checkpoint.export"),
+        args=(ARG_DAG, ARG_RUN, ARG_CHECKPOINT_OUTPUT, ARG_PLAN_OF_DAG, ARG_URL),
+    ),
+    ActionCommand(
+        name="list",
+        help="List the checkpoints in a folder",
+        description="List the checkpoints in a folder, newest first. Exit code: 0 listed, 2 no such folder.",
+        func=lazy_load_command("airflow_provider_vibe.cli.checkpoint.list_"),
+        args=(ARG_CHECKPOINT_FOLDER,),
+    ),
+    ActionCommand(
+        name="show",
+        help="Show what is in a checkpoint",
+        description="Show the nodes of a checkpoint. Exit code: 0 shown, 2 it cannot be used.",
+        func=lazy_load_command("airflow_provider_vibe.cli.checkpoint.show"),
+        args=(ARG_CHECKPOINT,),
+    ),
+    ActionCommand(
+        name="import",
+        help="Start a run that goes on from a checkpoint",
+        description=(
+            "Start a run that takes over the completed nodes of a checkpoint, with their context, and runs "
+            "the others. [vibe] artifacts_path must be the same here and where the run works. "
+            "Exit code: 0 started, 2 refused, with the reason."
+        ),
+        func=lazy_load_command("airflow_provider_vibe.cli.checkpoint.import_"),
+        args=(ARG_CHECKPOINT, ARG_DAG_OF_CHECKPOINT, ARG_ACCEPT_CHANGED, ARG_PLAN_OF_DAG, ARG_URL),
+    ),
+)
 
 VIBE_COMMANDS = (
     ActionCommand(
@@ -77,6 +139,16 @@ VIBE_COMMANDS = (
         args=(ARG_PLAN, ARG_PICTURE_FORMAT, ARG_STATUSES_OF, ARG_DAG_OF_PLAN, ARG_URL),
     ),
     ActionCommand(
+        name="diff",
+        help="Show what one plan says differently from another",
+        description=(
+            "Print what is added, removed, moved and changed, field by field; order and notation do not count. "
+            "Exit code: 0 the same, 1 they differ, 2 cannot read."
+        ),
+        func=lazy_load_command("airflow_provider_vibe.cli.diff.diff"),
+        args=(ARG_OLD_PLAN, ARG_NEW_PLAN, ARG_DIFF_FORMAT),
+    ),
+    ActionCommand(
         name="watch",
         help="Watch a run until it has ended",
         description=(
@@ -95,6 +167,21 @@ VIBE_COMMANDS = (
         ),
         func=lazy_load_command("airflow_provider_vibe.cli.result.result"),
         args=(ARG_DAG, ARG_RUN, ARG_RESULT_FORMAT, ARG_URL),
+    ),
+    ActionCommand(
+        name="compare",
+        help="Show what two runs did differently",
+        description=(
+            "Show for each node of two runs its status, quality, cost, time and tries, and whether its work "
+            "was changed or reused. Exit code: 0 shown, 2 no such run."
+        ),
+        func=lazy_load_command("airflow_provider_vibe.cli.compare.compare"),
+        args=(ARG_DAG, ARG_RUN, ARG_OTHER_RUN, ARG_RESULT_FORMAT, ARG_URL),
+    ),
+    GroupCommand(
+        name="checkpoint",
+        help="Keep what came of a run in a file, and go on from it",
+        subcommands=CHECKPOINT_COMMANDS,
     ),
     ActionCommand(
         name="new",

@@ -1,7 +1,10 @@
-"""How a command ends when it cannot do what it was asked for."""
+"""How a command writes, and how it ends when it cannot do what it was asked for."""
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +15,12 @@ from airflow_provider_vibe.plan.problems import VibeError
 CANNOT = 2
 """The exit code of a command that was asked for something that is not there, or cannot be read."""
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C has ended, as shells have it."""
+
+ESCAPES = "airflow_provider_vibe.escapes"
+"""The name of what writes a character that a terminal, or a file, does not take as JSON does."""
+
 
 @contextmanager
 def errors_told(command: str) -> Iterator[None]:
@@ -19,8 +28,12 @@ def errors_told(command: str) -> Iterator[None]:
 
     :param command: the name of the command, as it is typed.
     """
+    _escape_on_stdout()
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # else a pipe that takes no more is told as Python ends
     except VibeError as error:
         print(f"airflow vibe {command}: {error}", file=sys.stderr)
         sys.exit(CANNOT)
@@ -28,4 +41,17 @@ def errors_told(command: str) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
         sys.exit(CANNOT)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+
+
+def _escape_on_stdout() -> None:
+    """From here on stdout takes every character, also where it is Latin-1 or ASCII; JSON stays JSON."""
+    codecs.register_error(ESCAPES, _as_in_json)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=ESCAPES)
+
+
+def _as_in_json(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

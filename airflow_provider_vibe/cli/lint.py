@@ -10,12 +10,19 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from airflow_provider_vibe.cli.exits import CANNOT, errors_told
 from airflow_provider_vibe.cli.github import github_annotations
 from airflow_provider_vibe.dag.loader import plan_files, translate_all
 from airflow_provider_vibe.dag.translator import configured_translator
-from airflow_provider_vibe.plan.problems import Problem, ProblemCode, VibeError, format_problems
+from airflow_provider_vibe.plan.problems import Problem, ProblemCode, VibeError, format_problems, quoted
 
-CLEAN, PROBLEMS, CANNOT_READ = 0, 1, 2
+CLEAN, PROBLEMS, CANNOT_READ = 0, 1, CANNOT
+
+NOTATIONS = (".json", ".yaml", ".yml")
+
+
+class CannotLint(VibeError):
+    """A path that leads to no plan."""
 
 
 def lint(args: Namespace) -> None:
@@ -23,21 +30,31 @@ def lint(args: Namespace) -> None:
 
     :param args: ``paths`` and ``format``.
     """
-    missing = [path for path in args.paths if not Path(path).exists()]
-    if missing:
-        sys.exit(_say(f"there is no {', '.join(missing)}"))
-    paths = [found for path in args.paths for found in _plans_at(Path(path))]
-    if not paths:
-        sys.exit(_say(f"no plan files (*.vibe.json, *.vibe.yaml, *.vibe.yml) in {', '.join(args.paths)}"))
-    try:
+    with errors_told("lint"):
         with _logs_on_stderr():
             translator = configured_translator()
-    except VibeError as error:
-        sys.exit(_say(str(error)))
-    with _logs_on_stderr():
-        problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
-    print(_FORMATS[args.format](problems) or f"{len(paths)} plan{'s'[: len(paths) > 1]}, no problems")
+            paths = _plans_in(args.paths)
+            problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
+        print(_FORMATS[args.format](problems) or f"{len(paths)} plan{'s'[: len(paths) > 1]}, no problems")
     sys.exit(_exit_code(problems))
+
+
+def _plans_in(given: list[str]) -> list[Path]:
+    """The plan files at the paths given and below them, each once, by the first name it was given.
+
+    :raises CannotLint: a path that leads to no plan, or none that does.
+    """
+    if missing := [path for path in given if not path or not os.path.exists(path)]:
+        raise CannotLint(f"there is no {', '.join(map(quoted, missing))}")
+    found: dict[str, Path] = {}
+    for path in map(Path, given):
+        if not path.is_dir() and not path.name.endswith(NOTATIONS):
+            raise CannotLint(f"{path} is no plan file (*.vibe.json, *.vibe.yaml, *.vibe.yml)")
+        for plan in plan_files(path) if path.is_dir() else [path]:
+            found.setdefault(os.path.join(os.path.realpath(plan.parent), plan.name), plan)
+    if not found:
+        raise CannotLint(f"no plan files (*.vibe.json, *.vibe.yaml, *.vibe.yml) in {', '.join(given)}")
+    return list(found.values())
 
 
 @contextlib.contextmanager
@@ -65,16 +82,7 @@ _FORMATS: dict[str, Callable[[list[Problem]], str]] = {
 }
 
 
-def _plans_at(path: Path) -> list[Path]:
-    return plan_files(path) if path.is_dir() else [path]
-
-
 def _exit_code(problems: list[Problem]) -> int:
     if any(problem.code is ProblemCode.UNREADABLE for problem in problems):
         return CANNOT_READ
     return PROBLEMS if any(not problem.is_warning for problem in problems) else CLEAN
-
-
-def _say(message: str) -> int:
-    print(f"airflow vibe lint: {message}", file=sys.stderr)
-    return CANNOT_READ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import inspect, select
 
 from airflow_provider_vibe.cli.runs import DagGroup, DagStructure, DagTask, RunState, TaskState
-from airflow_provider_vibe.plan.problems import VibeError
+from airflow_provider_vibe.plan.problems import VibeError, quoted
 
 if TYPE_CHECKING:
     from airflow.serialization.definitions.taskgroup import SerializedTaskGroup
@@ -67,6 +68,7 @@ class DatabaseReader:
                 started_at=run.start_date,
                 ended_at=run.end_date,
                 version=max(versions, default=None),
+                conf=run.conf if isinstance(run.conf, dict) else {},
             )
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
@@ -109,6 +111,27 @@ class DatabaseReader:
                 return None
             value = XComModel.deserialize_value(stored)
         return XCom.deserialize_value(SimpleNamespace(value=value))  # a backend may keep it elsewhere
+
+    def source(self, dag_id: str, version: int | None) -> str | None:
+        """The text that a version of a DAG was made from; of the latest for None."""
+        from airflow.models.dag_version import DagVersion
+
+        with create_session() as session:
+            found = DagVersion.get_version(dag_id, version, session=session)
+            return None if found is None or found.dag_code is None else str(found.dag_code.source_code)
+
+    def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run with these parameters; gives its id."""
+        from airflow.api.common.trigger_dag import trigger_dag
+        from airflow.exceptions import AirflowException
+        from airflow.utils.types import DagRunTriggeredByType
+
+        try:
+            run = trigger_dag(dag_id, triggered_by=DagRunTriggeredByType.CLI, conf=dict(conf))
+        except (AirflowException, ValueError) as error:
+            raise VibeError(f"DAG {quoted(dag_id)} cannot be started: {error}") from error
+        assert run is not None  # Airflow gives None for no DAG it knows
+        return str(run.run_id)
 
 
 def structure_of(root: SerializedTaskGroup) -> DagStructure:

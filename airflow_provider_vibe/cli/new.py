@@ -13,6 +13,8 @@ from airflow_provider_vibe.plan.identity import airflow_id
 from airflow_provider_vibe.plan.problems import VibeError, quoted
 from airflow_provider_vibe.plan.reading import PLAN_SUFFIXES
 
+WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -61,6 +63,6 @@ def write_starter(name: str, folder: Path) -> Path:
 
 
 def _as_yaml(name: str) -> str:
-    """A name that YAML does not take for a number, or for true, false or null."""
-    is_plain = name[0].isalpha() and name.lower() not in ("true", "false", "null")
+    """A name that no YAML takes for a number, or for true, false or null, as YAML 1.1 does some words."""
+    is_plain = name[0].isalpha() and name.lower() not in WORDS_OF_YAML
     return name if is_plain else f'"{name}"'

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from airflow_provider_vibe.cli.runs import DagStructure, DagTask
-from airflow_provider_vibe.plan.identity import FEEDBACK_TASK_ID, HELPER_SUFFIX
+from airflow_provider_vibe.plan.identity import BUDGET_TASK_ID, FEEDBACK_TASK_ID, HELPER_SUFFIX
 from airflow_provider_vibe.plan.models import NodeType
 from airflow_provider_vibe.plan.problems import VibeError, quoted
 
@@ -115,7 +115,7 @@ class RunPlan:
         return [
             task
             for task_id, task in self.tasks.items()
-            if task_id not in last and not task_id.endswith(HELPER_SUFFIX)
+            if task_id not in last and task_id != BUDGET_TASK_ID and not task_id.endswith(HELPER_SUFFIX)
         ]
 
     @cached_property

@@ -20,7 +20,13 @@ from pydantic_core.core_schema import BeforeValidatorFunctionSchema
 
 from airflow_provider_vibe.cli.plan_schema_examples import EXAMPLES, PARAM
 from airflow_provider_vibe.plan.launch_checks import KINDS
-from airflow_provider_vibe.plan.models import PlanModel, WorkflowPlan, whole_seconds
+from airflow_provider_vibe.plan.models import (
+    CHECK_KINDS,
+    PlanModel,
+    WorkflowPlan,
+    rubric_alone,
+    whole_seconds,
+)
 from airflow_provider_vibe.tools.base import Tool
 from airflow_provider_vibe.tools.builtin import builtin_tools
 
@@ -67,7 +73,9 @@ def plan_schema(tools: Iterable[Tool] | None = None) -> Schema:
         _polish(name, model)
     defs["Reference"] = _REFERENCE
     defs["Schedule"] |= _SCHEDULE_RULES
+    defs["QualityCheck"]["oneOf"] = [_said(kind) for kind in CHECK_KINDS]
     _narrow(defs["Schedule"]["properties"], {"at": {"minItems": 1}, "assets": {"minItems": 1}})
+    defs["Budget"]["minProperties"] = 1
     _narrow(defs["WorkflowNode"]["properties"], {"id": {"minLength": 1}})
     _narrow(schema["properties"], {"id": {"minLength": 1}})
     schema["properties"]["params"]["additionalProperties"] = PARAM
@@ -88,6 +96,8 @@ class _Generator(GenerateJsonSchema):
     def function_before_schema(self, schema: BeforeValidatorFunctionSchema) -> Schema:
         """The schema of a value that something is done to before it is checked."""
         inner = super().function_before_schema(schema)
+        if schema["function"].get("function") is rubric_alone:
+            return {"anyOf": [{"type": "string", "pattern": r"\S"}, inner]}
         if schema["function"].get("function") is not whole_seconds:
             return inner
         return {"anyOf": [inner, _NUMBER_AS_TEXT, _TRUTH_AS_NUMBER]}
@@ -127,10 +137,13 @@ def _polish(name: str, model: Schema) -> None:
             value["examples"] = examples
 
 
+def _said(kind: str) -> Schema:
+    """That an object says this of its kinds."""
+    return {"title": kind, "required": [kind], "properties": {kind: {"not": {"type": "null"}}}}
+
+
 _SCHEDULE_RULES: Schema = {
-    "oneOf": [
-        {"title": kind, "required": [kind], "properties": {kind: {"not": {"type": "null"}}}} for kind in KINDS
-    ],
+    "oneOf": [_said(kind) for kind in KINDS],
     "if": {"required": ["catchup"], "properties": {"catchup": {"const": True}}},
     "then": {"required": ["start_date"], "properties": {"start_date": {"type": "string"}}},
 }

@@ -30,11 +30,42 @@ EXAMPLES: dict[str, dict[str, list[Any]]] = {
         "timezone": ["Europe/Berlin", "UTC"],
         "start_date": ["2026-01-05"],
     },
+    "Budget": {
+        "tokens": [100_000],
+        "cost": [0.5],
+        "requests": [20],
+        "seconds": [600],
+    },
+    "Replan": {
+        "mode": ["approve", "propose", "auto", "off"],
+        "max_attempts": [3],
+        "cooldown": [600],
+    },
     "RunSettings": {
         "retries": [2],
         "retry_delay": [30],
         "timeout": [600],
         "pool": ["default_pool"],
+    },
+    "QualityCheck": {
+        "not_placeholder": [True],
+        "min_words": [80],
+        "max_words": [600],
+        "must_contain": [["${params.topic}"]],
+        "must_not_contain": [["game-changing"]],
+        "matches": ["(?m)^# "],
+        "json_schema": [{"type": "object", "required": ["title"]}],
+        "language": ["en", "de", "fr", "es"],
+        "readability": [{"min": 60}],
+        "judge": ["Every claim is backed by a number", {"rubric": "Funny", "pass_score": 0.7}],
+        "weight": [2],
+    },
+    "Readability": {"min": [60], "max": [90], "language": ["en"]},
+    "Judge": {
+        "rubric": ["Every claim is backed by a number"],
+        "connection": ["vibe_llm"],
+        "model": ["openai:gpt-5"],
+        "pass_score": [0.7],
     },
     "WorkflowNode": {
         "id": ["research"],
@@ -42,6 +73,8 @@ EXAMPLES: dict[str, dict[str, list[Any]]] = {
         "parameters": [{"tool": "keywords", "tool_inputs": {"text": "${params.notes}"}}],
         "dependencies": [["research"]],
         "estimated_duration": [30],
+        "checks": [[{"not_placeholder": True}, {"min_words": 80}, {"must_contain": ["${params.topic}"]}]],
+        "on_fail": ["suggest", "retry", "fail"],
     },
 }
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import wraps
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -34,6 +35,12 @@ PAGE = 100
 """Airflow gives no more at once, unless its ``[api] maximum_page_limit`` was raised."""
 MOST_DAGS = 2_000
 """So many are looked through for one that may be meant."""
+
+MOST_OF_A_DETAIL = 300
+"""Characters."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -76,6 +83,23 @@ class Login:
         return cls(token, None, None) if token else cls(None, user, password)
 
 
+Read = Callable[Concatenate["RestReader", P], T]
+
+
+def understood(read: Read[P, T]) -> Read[P, T]:
+    """A method that reads answers, and tells when one is not what Airflow would say."""
+
+    @wraps(read)
+    def read_carefully(self: RestReader, *args: P.args, **options: P.kwargs) -> T:
+        try:
+            return read(self, *args, **options)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            words = one_line(f"{type(error).__name__}: {error}")[:MOST_OF_A_DETAIL]
+            raise ApiError(f"{self._url} answers, but not as Airflow 3 does ({words})") from error
+
+    return read_carefully
+
+
 class RestReader:
     """Reads the runs of the Airflow at a URL.
 
@@ -100,6 +124,7 @@ class RestReader:
         """Close the connections."""
         self._http.close()
 
+    @understood
     def dag_ids(self) -> list[str]:
         """The DAGs there are."""
         if self._get(f"{API}/version") is None:
@@ -111,11 +136,13 @@ class RestReader:
                 break
         return found
 
+    @understood
     def run_ids(self, dag_id: str) -> list[str] | None:
         """The latest runs of a DAG, the newest first; None when there is no such DAG."""
         page = self._get(API + _path("dags", dag_id, "dagRuns"), order_by="-run_after", limit=PAGE)
         return None if page is None else [str(run["dag_run_id"]) for run in page["dag_runs"]]
 
+    @understood
     def run(self, dag_id: str, run_id: str) -> RunState | None:
         """A run; None when there is none."""
         run = self._get(API + _path("dags", dag_id, "dagRuns", run_id))
@@ -129,8 +156,10 @@ class RestReader:
             started_at=_moment(run["start_date"]),
             ended_at=_moment(run["end_date"]),
             version=max(versions, default=None),
+            conf=run.get("conf") or {},
         )
 
+    @understood
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
         """Every task of a run by its id."""
         path = _path("dags", dag_id, "dagRuns", run_id, "taskInstances")
@@ -146,6 +175,7 @@ class RestReader:
             for ti in found
         }
 
+    @understood
     def structure(self, dag_id: str, version: int | None) -> DagStructure:
         """The tasks and groups of a version of a DAG; of the latest for None."""
         asked = {"dag_id": dag_id} if version is None else {"dag_id": dag_id, "version_number": version}
@@ -153,29 +183,49 @@ class RestReader:
             nested = self._get(STRUCTURE, **asked)
         except LoginRefused:
             nested = None
-        listed = self._get(API + _path("dags", dag_id, "tasks")) or {"tasks": []}
-        return structure_from_api(nested, listed["tasks"])
+        listed = self._get(API + _path("dags", dag_id, "tasks"))
+        return structure_from_api(nested, [] if listed is None else listed["tasks"])
 
+    @understood
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
         """What a task left under *key*; None when it left nothing."""
         parts = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "xcomEntries", key)
         entry = self._get(API + _path(*parts))
         return None if entry is None else entry["value"]
 
+    @understood
+    def source(self, dag_id: str, version: int | None) -> str | None:
+        """The text that a version of a DAG was made from; of the latest for None."""
+        asked = {} if version is None else {"version_number": version}
+        found = self._get(API + _path("dagSources", dag_id), **asked)
+        return None if found is None else str(found["content"])
+
+    @understood
+    def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run with these parameters; gives its id."""
+        path = API + _path("dags", dag_id, "dagRuns")
+        started = self._answer("POST", path, json={"logical_date": None, "conf": dict(conf)})
+        if started is None:
+            raise ApiError(f"{self._url} has no DAG {quoted(dag_id)} to start")
+        return str(started["dag_run_id"])
+
     def _pages(self, path: str, key: str, **params: Any) -> Iterator[Mapping[str, Any]]:
         offset = 0
-        while page := self._get(API + path, limit=PAGE, offset=offset, **params):
+        while (page := self._get(API + path, limit=PAGE, offset=offset, **params)) is not None:
             yield from page[key]
             offset += len(page[key])
             if not page[key] or offset >= page["total_entries"]:
                 return
 
     def _get(self, path: str, **params: Any) -> Any:
+        return self._answer("GET", path, params=params)
+
+    def _answer(self, method: str, path: str, **options: Any) -> Any:
         """The decoded answer; None when there is no such thing."""
-        response = self._ask(path, params)
+        response = self._ask(method, path, options)
         if response.status_code == httpx.codes.UNAUTHORIZED and self._login.user:
             self._login.token = None  # it has run out
-            response = self._ask(path, params)
+            response = self._ask(method, path, options)
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         self._check(response)
@@ -184,11 +234,11 @@ class RestReader:
         except ValueError:
             raise ApiError(f"{self._url} is no Airflow 3: it does not answer in JSON") from None
 
-    def _ask(self, path: str, params: Mapping[str, Any]) -> httpx.Response:
+    def _ask(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
         if self._login.token is None and self._login.user:
             self._login.token = self._new_token()
         headers = {"Authorization": f"Bearer {self._login.token}"} if self._login.token else {}
-        return self._send("GET", path, params=dict(params), headers=headers)
+        return self._send(method, path, headers=headers, **options)
 
     def _new_token(self) -> str:
         sent = {"username": self._login.user, "password": self._login.password}
@@ -223,7 +273,9 @@ class RestReader:
             given = "refuses this token" if self._login.token else "asks for a login"
             raise LoginRefused(f"{self._url} {given}: {HOW_TO_LOG_IN}")
         if status == httpx.codes.FORBIDDEN:
-            raise LoginRefused(f"{self._url} does not show {response.url.path} to this user")
+            raise LoginRefused(
+                f"{self._url} does not show {response.url.path} to this user: {_detail(response)}"
+            )
         if response.is_redirect:
             where = one_line(response.headers.get("location", "another address"))
             raise ApiError(f"{self._url} sends on to {where}: give the URL of the api-server itself")
@@ -261,4 +313,4 @@ def _detail(response: httpx.Response) -> str:
         detail = response.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = response.reason_phrase or "no words"
-    return quoted(detail, 300).strip("'")
+    return one_line(str(detail))[:MOST_OF_A_DETAIL]

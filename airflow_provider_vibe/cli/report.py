@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,7 +14,9 @@ from airflow_provider_vibe.cli.looks import Look, Observer
 from airflow_provider_vibe.cli.nodes import RunNode
 from airflow_provider_vibe.plan.models import WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.plan.problems import one_line
+from airflow_provider_vibe.runtime.kept import ARTIFACTS_KEY
 from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus, NodeResult
+from airflow_provider_vibe.runtime.usage import Usage
 
 MARKS = {
     ExecutionStatus.COMPLETED: "[green]✔[/]",
@@ -52,7 +55,16 @@ def facts_of(outcome: NodeResult, result: ExecutionResult) -> list[str]:
     facts = [outcome.status.value]
     if outcome.status is ExecutionStatus.COMPLETED:
         facts += [quality_of(outcome, result), f"{outcome.duration:.2f} s"]
-    return facts + _tries_and_reason(outcome.try_number, outcome.reason or outcome.error)
+    return facts + _tries_and_reason(outcome.try_number, why(outcome))
+
+
+def why(outcome: NodeResult) -> str | None:
+    """Why a node has the status it has, where there is more to say than that it worked."""
+    return outcome.reason or outcome.error or _reused(outcome.reused_from)
+
+
+def _reused(run_id: str | None) -> str | None:
+    return f"reused from {run_id}" if run_id else None
 
 
 def quality_of(outcome: NodeResult, result: ExecutionResult) -> str:
@@ -103,7 +115,8 @@ def _facts(look: Look, node: RunNode, observer: Observer) -> list[str]:
             facts.append("simulated" if quality is None else f"quality {quality}")
         duration = duration_of(state, outcome)
         facts += [] if duration is None else [f"{duration:.2f} s"]
-    return facts + _tries_and_reason(state.try_number, outcome.get("error") or state.reason)
+    reason = outcome.get("error") or state.reason or _reused(outcome.get("reused_from"))
+    return facts + _tries_and_reason(state.try_number, reason)
 
 
 def _tries_and_reason(try_number: int, reason: str | None) -> list[str]:
@@ -121,12 +134,38 @@ def _line(status: ExecutionStatus, node_id: str, node_type: str, facts: list[str
     return f"{MARKS[status]} [bold]{as_text(node_id)}[/] [dim]{as_text(node_type)}[/]  {', '.join(facts)}"
 
 
+def usage_line(result: ExecutionResult) -> str | None:
+    """What the models of a run used, on one line; None when it asked none.
+
+    :param result: what came of the run.
+    """
+    used = Usage.from_json(result.usage or {})
+    if not (result.usage and used.requests):
+        return None
+    cost = f"${used.known_cost:.4g}"
+    if used.unknown_costs:
+        known = f"{cost} and " if used.known_cost else ""
+        cost = f"{known}an unknown cost for {_counted(used.unknown_costs, 'request')}"
+    tokens = f"{used.tokens:,} tokens ({used.input_tokens:,} in, {used.output_tokens:,} out)"
+    return f"used {_counted(used.requests, 'request')}, {tokens}, {cost}; {used.seconds:.1f} s of work"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def artifacts(result: ExecutionResult) -> list[str]:
-    """The URIs of the files that the nodes of a run wrote."""
-    outputs = [
-        node.result.get("result") for node in result.node_results.values() if isinstance(node.result, dict)
-    ]
-    return [str(output["uri"]) for output in outputs if isinstance(output, dict) and "uri" in output]
+    """The URIs of the files that the nodes of a run wrote, and of what was too large for their results."""
+    files: list[Any] = []
+    for node in result.node_results.values():
+        if isinstance(node.result, dict):
+            output = node.result.get("result")
+            files += [output, *_values(output), *_values(node.result.get(ARTIFACTS_KEY))]
+    return [str(file["uri"]) for file in files if isinstance(file, dict) and "uri" in file]
+
+
+def _values(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else []
 
 
 def open_console() -> Console:

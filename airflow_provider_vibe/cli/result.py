@@ -17,6 +17,8 @@ from airflow_provider_vibe.cli.report import (
     as_text,
     open_console,
     quality_of,
+    usage_line,
+    why,
 )
 from airflow_provider_vibe.cli.runs import find_run, open_reader
 from airflow_provider_vibe.cli.stored import NoResult, stored_result
@@ -52,6 +54,8 @@ def _print_table(outcome: ExecutionResult) -> None:
     for suggestion in outcome.replan_suggestions:
         changes = ", ".join(map(str, suggestion.get("suggested_changes") or ())) or "nothing in particular"
         console.print(f"replan {as_text(str(suggestion.get('node_id')))}: {as_text(changes)}", soft_wrap=True)
+    if used := usage_line(outcome):
+        console.print(used, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{outcome.headline()}, in {outcome.total_duration:.1f} s", highlight=False, markup=False)
 
 
@@ -75,5 +79,5 @@ def _row(node: NodeResult, outcome: ExecutionResult) -> list[str]:
         quality_of(node, outcome).removeprefix("quality ") if is_completed else "",
         f"{node.duration:.2f}" if node.try_number else "",
         str(node.try_number or ""),
-        as_text((node.reason or node.error or "")[:MOST_OF_A_REASON]),
+        as_text((why(node) or "")[:MOST_OF_A_REASON]),
     ]

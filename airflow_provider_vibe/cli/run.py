@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from airflow_provider_vibe.cli.local_run import run_locally
-from airflow_provider_vibe.cli.report import artifacts, result_tree
+from airflow_provider_vibe.cli.report import artifacts, result_tree, usage_line
 from airflow_provider_vibe.dag.loader import translate
 from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.plan.models import WorkflowPlan
@@ -179,6 +179,8 @@ def _show(plan: WorkflowPlan, result: ExecutionResult, log_path: Path) -> None:
     console.print(result_tree(plan, result))
     for uri in artifacts(result):
         console.print(f"wrote {uri}", highlight=False, markup=False, soft_wrap=True)
+    if used := usage_line(result):
+        console.print(used, highlight=False, markup=False, soft_wrap=True)
     console.print(result.headline(), highlight=False, markup=False)
     if result.status is not ExecutionStatus.COMPLETED:
         console.print(f"log: {log_path}", highlight=False, markup=False, soft_wrap=True)

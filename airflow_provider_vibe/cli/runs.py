@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ class RunState:
     :param state: ``queued``, ``running``, ``success``, ``failed``.
     :param started_at: when it began, or went on after it was cleared.
     :param version: the number of the version of its DAG; None when it has none yet.
+    :param conf: its parameters.
     """
 
     dag_id: str
@@ -39,6 +40,7 @@ class RunState:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     version: int | None = None
+    conf: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:
@@ -105,7 +107,7 @@ class DagStructure:
 
 
 class RunReader(Protocol):
-    """Reads the runs of one Airflow.
+    """Reads the runs of one Airflow, and starts them.
 
     Every method raises :class:`Unavailable` when that Airflow gives no answer.
     """
@@ -132,6 +134,17 @@ class RunReader(Protocol):
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
         """What a task left under *key*; None when it left nothing."""
+        ...
+
+    def source(self, dag_id: str, version: int | None) -> str | None:
+        """The text that a version of a DAG was made from: the plan file; of the latest for None."""
+        ...
+
+    def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run with these parameters; gives its id.
+
+        :raises VibeError: Airflow does not take them.
+        """
         ...
 
 
@@ -163,8 +176,13 @@ def find_run(reader: RunReader, dag_id: str, run_id: str) -> RunState:
         return run
     runs = reader.run_ids(dag_id) if _may_exist(dag_id) else None
     if runs is None:
-        raise NotFound(f"there is no DAG {quoted(dag_id)} ({_dag_hint(reader, dag_id)})")
+        raise no_such_dag(reader, dag_id)
     raise NotFound(f"DAG {quoted(dag_id)} has no run {quoted(run_id)} ({_run_hint(runs, run_id)})")
+
+
+def no_such_dag(reader: RunReader, dag_id: str) -> NotFound:
+    """The error that says that there is no such DAG, and which one may be meant."""
+    return NotFound(f"there is no DAG {quoted(dag_id)} ({_dag_hint(reader, dag_id)})")
 
 
 def _may_exist(*ids: str) -> bool:

@@ -28,7 +28,7 @@ root_nodes:
     type: generate  # analyze, generate, transform, validate, or composite (holds others)
     description: Write the first lines on ${params.topic}
     parameters:
-      # The tool that does the work. A node of type generate that names none asks a model (llm_generate).
+      # The tool that does the work. A node that names none asks a model (llm_generate, llm_analyze, ...).
       tool: template_fill
       tool_inputs:
         template: "There is nothing like {topic} in the morning. It is warm, and it waits for nobody."

@@ -14,10 +14,11 @@ from airflow_provider_vibe.dag.translator import (
 )
 from airflow_provider_vibe.dag.wiring import Wiring, has_gate, is_group, wire
 from airflow_provider_vibe.plan.graph import PlanGraph
-from airflow_provider_vibe.plan.identity import FEEDBACK_TASK_ID, open_id
-from airflow_provider_vibe.plan.models import WorkflowNode, WorkflowPlan
+from airflow_provider_vibe.plan.identity import BUDGET_TASK_ID, FEEDBACK_TASK_ID, open_id
+from airflow_provider_vibe.plan.models import NodeType, WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.runtime.context import read_by
 from airflow_provider_vibe.sensors.feedback import VibeFeedbackSensor
+from airflow_provider_vibe.xcom_ledger import SharedBudget
 
 FEEDBACK_POKE_SECONDS = 5
 
@@ -42,6 +43,7 @@ class DagBuilder:
         self._make_groups()
         self._make_tasks()
         self._make_joins(wiring)
+        self._make_ledger(wiring)
         self._connect(wiring)
         self._gather(wiring)
         return self.dag
@@ -66,6 +68,14 @@ class DagBuilder:
     @cached_property
     def _task_ids(self) -> dict[str, str]:
         return {id_: self.translator.task_id(self.plan, node) for id_, node in self.graph.nodes.items()}
+
+    @cached_property
+    def _budget(self) -> SharedBudget | None:
+        if self.plan.budget is None:
+            return None
+        workers = [id_ for id_, node in self.graph.nodes.items() if node.type is not NodeType.COMPOSITE]
+        task_ids = tuple(self._task_ids[id_] for id_ in workers)
+        return SharedBudget(self.plan.budget, task_ids, self.translator.settings.budget_reserve_tokens)
 
     def _make_groups(self) -> None:
         for node in filter(is_group, self.graph.nodes.values()):
@@ -100,6 +110,7 @@ class DagBuilder:
             upstream=self._upstream_of(node),
             timezone=derive.timezone(plan),
             settings=derive.settings,
+            budget=self._budget,
             retries=derive.retries(plan, node),
             retry_delay=derive.retry_delay(plan, node),
             retry_exponential_backoff=2.0,
@@ -125,6 +136,18 @@ class DagBuilder:
         for task_id, node_id in wiring.joins.items():
             self._make_helper(task_id, "join", self._group_around(node_id))
 
+    def _make_ledger(self, wiring: Wiring) -> None:
+        """The task whose XComs are the account of a run with a budget.
+
+        It comes before all others: where Airflow does run it, as `airflow dags test` does, that begins with
+        deleting its XComs.
+        """
+        if self.plan.budget is None:
+            return
+        self._make_helper(BUDGET_TASK_ID, "budget", self.dag.task_group)
+        for task_id, before in wiring.upstream.items():
+            wiring.upstream[task_id] = before or (BUDGET_TASK_ID,)
+
     def _make_helper(self, task_id: str, name: str, group: TaskGroup) -> None:
         """A task that costs nothing: the scheduler itself sets it to success."""
         self._add(EmptyOperator(task_id=task_id, task_display_name=name, task_group=group, dag=self.dag))
@@ -149,6 +172,7 @@ class DagBuilder:
             task_id=FEEDBACK_TASK_ID,
             plan=self.plan,
             task_ids=self._task_ids,
+            budget=self._budget,
             mode="reschedule",
             poke_interval=FEEDBACK_POKE_SECONDS,
             retries=0,

@@ -14,35 +14,38 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
+from airflow.sdk import DAG
 
 from airflow_provider_vibe.dag.archive import SnapshotArchive
+from airflow_provider_vibe.dag.endings import Endings
 from airflow_provider_vibe.dag.folder import PlanFile, PlanFolder, plan_file, set_digest
-from airflow_provider_vibe.dag.loader import translate
+from airflow_provider_vibe.dag.loader import Translation, translate
 from airflow_provider_vibe.dag.owners import Owners
 from airflow_provider_vibe.dag.snapshots import (
     FORM,
-    LOADER_SUFFIX,
     ContentStore,
     SnapshotError,
+    ending_copy,
+    loader_of,
+    plan_copy,
+    plans_of,
     sweep_drafts,
     write_snapshot,
 )
 from airflow_provider_vibe.dag.translator import configured_translator
-from airflow_provider_vibe.dag.unfinished import unfinished_runs
-from airflow_provider_vibe.plan.problems import PlanError, quoted
+from airflow_provider_vibe.dag.unfinished import UnfinishedRun
+from airflow_provider_vibe.plan.identity import airflow_id
+from airflow_provider_vibe.plan.problems import Place, PlanError, Problem, ProblemCode, quoted
 from airflow_provider_vibe.plan.reading import examine
-from airflow_provider_vibe.plan.rules import Limits
+from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +58,8 @@ class VibePlanBundle(BaseDagBundle):
     :param path: the folder, searched with all below it; ``.airflowignore`` is honoured.
     :param snapshots: where the snapshot of each version is kept for the workers, who must be able to read it:
         a path or an object storage URL. Left out: ``vibe_snapshots`` in AIRFLOW_HOME.
-    :param keep: how many snapshots are kept besides those that an unfinished run is known to need.
+    :param keep: how many snapshots are kept besides those that runs are known to need.
+    :raises SnapshotError: an option has a value that makes no sense.
     """
 
     supports_versioning = True
@@ -64,10 +68,9 @@ class VibePlanBundle(BaseDagBundle):
         self, *, path: str, snapshots: str | None = None, keep: int = DEFAULT_KEEP, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self._folder_path = Path(path)
+        self._folder_path = Path(path).expanduser()
         self._folder: PlanFolder | None = None
-        self._names: set[str] | None = None
-        self._ending: list[PlanFile] = []
+        self._endings = Endings(self.name, self._as_begun)
         self._current: str | None = self.version
         self._store = ContentStore(self.base_dir / "contents")
         self._archive = SnapshotArchive(self.name, snapshots, keep)
@@ -93,26 +96,33 @@ class VibePlanBundle(BaseDagBundle):
         """Look at the folder, and write a snapshot when anything in it has changed."""
         if self.version is not None:
             raise SnapshotError(f"bundle {quoted(self.name)} is pinned to version {self.version}")
-        files = self._look()
-        version = set_digest(files, FORM)
+        files, version = self._look()
         if version != self._current or not (self.versions_dir / version).is_dir():
             if not self._store.has(file.digest for file in files if file.trouble is None):
                 self._folder = None  # someone has cleared them away
-                files = self._look()
-                version = set_digest(files, FORM)
+                self._endings.forget()
+                files, version = self._look()
             self._write(version, files)
+        else:
+            self._archive.look_after(version, self.path)
         self._current = version
 
     @cached_property
-    def _limits(self) -> Limits:
-        return Settings.from_airflow().rules.limits
+    def _rules(self) -> PlanRules:
+        return Settings.from_airflow().rules
 
-    def _look(self) -> list[PlanFile]:
-        """Every plan there is, and those that may only end, by name; their contents are in the store."""
+    def _look(self) -> tuple[list[PlanFile], str]:
+        """Every plan there is, and those that may only end, and their version; the store has the contents."""
         files = list(self._look_at_folder())
-        return sorted([*files, *self._endings(files)], key=lambda file: file.name)
+        files.sort(key=lambda file: file.name)
+        version = set_digest(files, FORM)
+        endings = self._endings.beside(lambda: _owners_of(files), version)
+        if not endings:
+            return files, version
+        files += sorted(endings, key=lambda file: (file.name, file.digest))
+        return files, set_digest(files, FORM)
 
-    def _look_at_folder(self) -> Iterable[PlanFile]:
+    def _look_at_folder(self) -> Iterator[PlanFile]:
         if not self._folder_path.is_dir():
             raise SnapshotError(f"the folder of plans {str(self._folder_path)!r} does not exist")
         if self.versions_dir.resolve().is_relative_to(self._folder_path.resolve()):
@@ -121,60 +131,35 @@ class VibePlanBundle(BaseDagBundle):
                 f"{str(self.versions_dir)!r}: set [dag_processor] dag_bundle_storage_path to another place"
             )
         if self._folder is None:
-            self._folder = PlanFolder(self._folder_path, self._limits)
+            self._folder = PlanFolder(self._folder_path, self._rules.limits)
         for file in self._folder.look():
             if file.content is not None:
                 self._store.add(file.content)
             yield file
 
-    def _endings(self, files: list[PlanFile]) -> list[PlanFile]:
-        """The plans that are gone from the folder while a run of them has not ended, as it began with them.
-
-        Airflow goes on only with runs of DAGs that are there.
-        """
-        present = {file.name for file in files}
-        before, self._names = self._names, present
-        if before is not None and before <= present:
-            return []
-        runs = unfinished_runs(self.name)
-        if runs is None:
-            self._names = before  # asks again at the next look
-            return [file for file in self._ending if file.name not in present]
-        gone: dict[str, PlanFile] = {}
-        for run in runs:
-            name = run.file.removesuffix(LOADER_SUFFIX)
-            if name not in present | gone.keys() and (file := self._as_it_was(name, run.version)):
-                gone[name] = file
-        self._names = present | gone.keys()
-        elsewhere = {file.plan_id for file in files}
-        self._ending = [file for file in gone.values() if file.plan_id not in elsewhere]
-        return self._ending
-
-    def _as_it_was(self, name: str, version: str) -> PlanFile | None:
-        snapshot = self.versions_dir / version
+    def _as_begun(self, run: UnfinishedRun) -> PlanFile | None:
+        """The plan that a run began with: the ending one of its version, where the other does not load."""
+        snapshot = self.versions_dir / run.version
         try:
             if not snapshot.is_dir():
-                self._fetch(version)
-            content = (snapshot / name).read_bytes()
-        except (SnapshotError, OSError) as error:
-            log.warning("%s is gone from the folder, and its last run cannot end: %s", name, error)
+                self._fetch(run.version)
+            *others, last = plans_of(snapshot, run.file)
+        except (SnapshotError, OSError, ValueError) as error:
+            log.warning("a run of %s may not end, as what it began with is lost: %s", run.file, error)
             return None
+        good = (each for each in others if examine(each[1], each[0], self._rules).plan is not None)
+        name, content = next(good, last)
         self._store.add(content)
-        return plan_file(name, content, self._limits, ending=True)
+        file = plan_file(name, content, self._rules.limits, ending=True)
+        return replace(file, content=None)
 
     def _write(self, version: str, files: list[PlanFile]) -> None:
         target = self.versions_dir / version
         if not target.is_dir():
-            write_snapshot(target, files, self._store, self._doubles(files))
+            write_snapshot(target, files, self._store, _refused_of(files))
             sweep_drafts(self.versions_dir)
             self._store.sweep()
         self._archive.keep(version, target, self._current)
-
-    def _doubles(self, files: list[PlanFile]) -> dict[str, str]:
-        """Why a plan is refused that has the id of another one before it."""
-        owners = Owners()
-        claims = ((file.name, owners.claim(file.plan_id, file.name)) for file in files)
-        return {name: str(problem) for name, problem in claims if problem is not None}
 
     def _fetch(self, version: str) -> None:
         target = self.versions_dir / version
@@ -186,28 +171,83 @@ class VibePlanBundle(BaseDagBundle):
         )
 
 
-def load_plan(
-    namespace: MutableMapping[str, Any], name: str, refused: str | None = None, ending: bool = False
-) -> None:
-    """Put the DAG of a plan into the namespace of the Python file beside it, as the files of a snapshot do.
+def _refused_of(files: list[PlanFile]) -> dict[str, str]:
+    """Why a plan is refused that has the id, or the DAG id, of another one before it; by its name."""
+    plans, dags = Owners(), Owners("DAG")
+    refused = {}
+    for file in files:
+        if file.ending or file.plan_id is None:
+            continue
+        problem = plans.claim(file.plan_id, file.name) or dags.claim(airflow_id(file.plan_id), file.name)
+        if problem is not None:
+            refused[file.name] = str(problem)
+    return refused
+
+
+def _owners_of(files: list[PlanFile]) -> dict[str, PlanFile]:
+    """The plan of each loader."""
+    refused = _refused_of(files)
+    own = (file for file in files if file.plan_id is not None and file.name not in refused)
+    return {loader_of(file.plan_id): file for file in own if file.plan_id is not None}
+
+
+def load_plan(namespace: MutableMapping[str, Any], name: str | None, ending: str | None = None) -> None:
+    """Put the DAG of a plan into the namespace of its loader, as the files of a snapshot do.
 
     :param namespace: the ``globals()`` of that file.
-    :param name: the plan's path in the bundle, for messages.
-    :param refused: why it is not to be loaded.
-    :param ending: whether its runs may only end: it is never started by its schedule.
+    :param name: of the plan in the folder; None when it is gone.
+    :param ending: of the plan that runs in flight began with. It stands in where the other does not load,
+        and is never started by its schedule.
     :raises PlanError: with every problem.
     """
-    if refused is not None:
-        _raise_without_traceback(PlanRefused(refused))
-    path = Path(namespace["__file__"].removesuffix(".py"))
+    loader = Path(namespace["__file__"])
+    translation = _translation(loader.parent / plan_copy(name), name) if name is not None else None
+    if ending is not None and (translation is None or translation.dag is None):
+        log.info("%s is gone or does not load: it is what its runs in flight began with", loader.name)
+        copy = loader.parent / ending_copy(loader.name, ending)
+        translation = _translation(copy, ending, is_ending=True)
+    assert translation is not None, "a loader has a plan, or an ending one, or both"
+    namespace["dag"] = _dag_or_raise(translation)
+
+
+def tell_problems(namespace: MutableMapping[str, Any], name: str) -> None:
+    """Raise the problems of a plan that has no loader, or whose loader falls back to an ending plan.
+
+    :param namespace: the ``globals()`` of a file of the plan's name.
+    :param name: of the plan in the folder.
+    :raises PlanError: when it has any.
+    """
+    snapshot = Path(namespace["__file__"]).parents[name.count("/")]
+    _dag_or_raise(_translation(snapshot / plan_copy(name), name))
+
+
+def refuse_plan(reason: str) -> None:
+    """Raise the reason why a plan is not even looked at.
+
+    :param reason: in words.
+    :raises PlanError: always.
+    """
+    _raise_without_traceback(PlanRefused(reason))
+
+
+def _translation(copy: Path, name: str, *, is_ending: bool = False) -> Translation:
     translator = configured_translator()
-    reading = examine(path.read_bytes(), name, translator.settings.rules)
-    if ending and reading.plan is not None:
+    try:
+        reading = examine(copy.read_bytes(), name, translator.settings.rules)
+    except Exception as error:  # of a tool that the plan is held against
+        log.exception("%s cannot be checked", name)
+        message = f"it cannot be checked: {type(error).__name__}: {error}"
+        return Translation(copy, None, (Problem(ProblemCode.REFUSED, message, Place(file=name)),))
+    if is_ending and reading.plan is not None:
         reading = replace(reading, plan=reading.plan.model_copy(update={"schedule": None}))
-    translation = translate(path, reading, translator)
+    translation = translate(copy, reading, translator)
+    return replace(translation, problems=tuple(each.at(file=name) for each in translation.problems))
+
+
+def _dag_or_raise(translation: Translation) -> DAG:
     if translation.dag is None:
-        _raise_without_traceback(PlanError([each.at(file=name) for each in translation.problems]))
-    namespace["dag"] = translation.dag
+        _raise_without_traceback(PlanError(translation.problems))
+    return translation.dag
 
 
 class PlanRefused(PlanError):
@@ -218,7 +258,7 @@ class PlanRefused(PlanError):
         self.args = (reason,)
 
 
-def _raise_without_traceback(error: PlanError) -> None:
+def _raise_without_traceback(error: PlanError) -> NoReturn:
     """Raise *error*; where Airflow parses this one file in a process of its own, without our own frames."""
     if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client":
         from airflow.configuration import conf

@@ -26,6 +26,9 @@ SETTLED_SECONDS = 2.0
 
 IGNORE_FILE = ".airflowignore"
 
+HIDDEN = "."
+"""A folder whose name begins so holds no plans; ``.revisions`` keeps those that were replaced."""
+
 LONGEST_NAME = 240
 """Bytes; the files of a snapshot have a few more, and a file system takes 255."""
 
@@ -34,7 +37,7 @@ LONGEST_PATH = 1000
 
 
 def plan_files(folder: Path) -> list[Path]:
-    """The plan files in *folder* and below, sorted by path, but for those that ``.airflowignore`` names.
+    """The plan files in *folder* and below, sorted by path, but for hidden folders and ``.airflowignore``.
 
     :param folder: searched with all below it. Links are followed, once, but not to what is searched anyway.
     """
@@ -51,7 +54,9 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = [
             name
             for name in sorted(folders)
-            if not rule_type.match(Path(root, name), rules) and _leads_on(Path(root, name), searched)
+            if not name.startswith(HIDDEN)
+            and not rule_type.match(Path(root, name), rules)
+            and _leads_on(Path(root, name), searched)
         ]
         rules_above.update({os.path.join(root, name): rules for name in folders})
         for name in files:

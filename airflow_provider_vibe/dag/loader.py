@@ -28,7 +28,14 @@ from airflow_provider_vibe.plan.problems import (
     ProblemCode,
     format_problems,
 )
-from airflow_provider_vibe.plan.reading import Reading, examine, examine_file, plan_id_of, read_bytes
+from airflow_provider_vibe.plan.reading import (
+    Reading,
+    examine,
+    examine_file,
+    place_in,
+    plan_id_of,
+    read_bytes,
+)
 from airflow_provider_vibe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -104,14 +111,16 @@ def _folder_of(namespace: MutableMapping[str, Any], folder: str | Path | None) -
 
 def translate_all(paths: list[Path], translator: PlanTranslator) -> Iterator[Translation]:
     """Each plan as a DAG; of two plans with one id, or one DAG id, the first has it, even if it is broken."""
-    plans, dags = Owners(), Owners()
+    plans, dags = Owners(), Owners("DAG")
     for path in paths:
         plan_id, reading = _id_and_reading(path, translator)
         translation = translate(path, reading, translator)
         problem = plans.claim(plan_id, str(path))
         if problem is None and translation.dag is not None:
             problem = dags.claim(translation.dag.dag_id, str(path))
-        yield Translation(path, None, (problem,)) if problem else translation
+        if problem is not None:
+            translation = Translation(path, None, (_placed(problem, path, translator),))
+        yield translation
 
 
 def _id_and_reading(path: Path, translator: PlanTranslator) -> tuple[str | None, Reading]:
@@ -120,8 +129,21 @@ def _id_and_reading(path: Path, translator: PlanTranslator) -> tuple[str | None,
         raw = read_bytes(path, rules.limits.max_plan_bytes)
     except PlanError as error:
         return None, Reading(None, error.problems)
-    reading = examine(raw, str(path), rules)
+    try:
+        reading = examine(raw, str(path), rules)
+    except Exception as error:  # of a tool that the plan is held against
+        reading = Reading(None, (_refused(path, "it cannot be checked", error),))
     return reading.plan.id if reading.plan else plan_id_of(raw, str(path), rules.limits), reading
+
+
+def _placed(problem: Problem, path: Path, translator: PlanTranslator) -> Problem:
+    """A problem that was found between plans, with the line where the plan says it."""
+    limits = translator.settings.rules.limits
+    try:
+        place = place_in(read_bytes(path, limits.max_plan_bytes), str(path), limits, problem.where.pointer)
+    except PlanError:
+        return problem  # it was replaced since it was read
+    return problem.at(line=place.line, column=place.column)
 
 
 def translate_one(paths: list[Path], dag_id: str, translator: PlanTranslator) -> Iterator[Translation]:
@@ -130,11 +152,19 @@ def translate_one(paths: list[Path], dag_id: str, translator: PlanTranslator) ->
     mentions = {path: _mentions(path, dag_id, limit) for path in paths}
     for path in sorted(paths, key=lambda path: not mentions[path]):
         plan_id, reading = _id_and_reading(path, translator)
-        if reading.plan is not None and translator.dag_id(reading.plan) == dag_id:
+        if reading.plan is not None and _dag_id(reading.plan, translator) == dag_id:
             yield translate(path, reading, translator)
             return
         if plan_id is not None and airflow_id(plan_id) == dag_id:
             return  # it is broken, and its id is nobody else's
+
+
+def _dag_id(plan: WorkflowPlan, translator: PlanTranslator) -> str | None:
+    try:
+        return translator.dag_id(plan)
+    except Exception:
+        log.exception("no DAG can be made of the plan %r", plan.id)
+        return None
 
 
 def _mentions(path: Path, dag_id: str, limit: int) -> bool:
@@ -153,8 +183,13 @@ def translate(path: Path, reading: Reading, translator: PlanTranslator) -> Trans
         dag.validate()
         dag.vibe_plan_file = str(path)  # type: ignore[attr-defined] # for the Code tab: policy.py
     except Exception as error:
-        log.exception("cannot translate %s", path)
-        message = f"no DAG can be made of it: {type(error).__name__}: {error}"
-        problem = Problem(ProblemCode.REFUSED, message, Place(file=str(path)))
+        problem = _refused(path, "no DAG can be made of it", error)
         return Translation(path, None, (*reading.problems, problem))
     return Translation(path, dag, reading.problems)
+
+
+def _refused(path: Path, words: str, error: Exception) -> Problem:
+    """What is wrong with a plan over which other code than ours has failed: its traceback is logged."""
+    log.error("%s: %s", path, words, exc_info=error)
+    message = f"{words}: {type(error).__name__}: {error}"
+    return Problem(ProblemCode.REFUSED, message, Place(file=str(path)))

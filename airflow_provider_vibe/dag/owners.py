@@ -6,9 +6,13 @@ from airflow_provider_vibe.plan.problems import Place, Problem, ProblemCode, quo
 
 
 class Owners:
-    """The first file that says an id, by path, has it; even when it is broken, so that no other slips in."""
+    """The first file that says an id, by path, has it; even when it is broken, so that no other slips in.
 
-    def __init__(self) -> None:
+    :param kind: what the ids are of, for messages.
+    """
+
+    def __init__(self, kind: str = "") -> None:
+        self._kind = kind
         self._first: dict[str, str] = {}
 
     def claim(self, plan_id: str | None, file: str) -> Problem | None:
@@ -19,5 +23,5 @@ class Owners:
         """
         if plan_id is None or (owner := self._first.setdefault(plan_id, file)) == file:
             return None
-        message = f"{quoted(plan_id)} is already the plan in {owner}"
+        message = f"{self._kind} {quoted(plan_id)} is already the plan in {owner}".lstrip()
         return Problem(ProblemCode.DUPLICATE_PLAN, message, Place(("id",), file=file), "give it another id")

@@ -1,15 +1,20 @@
 """Snapshots of a set of plan files: what a version of a bundle is made of.
 
-A snapshot is a folder that holds a copy of each plan, and beside each a file of Python that Airflow finds and
-reads. It is written whole, once, and never changed. Its copies are hard links into a store of contents, so
-that a thousand plans of which one has changed cost one file.
+A snapshot is a folder that holds a copy of each plan, and for each a file of Python, its loader, that
+Airflow finds and reads. It is written whole, once, and never changed. Its copies are hard links into a store
+of contents, so that a thousand plans of which one has changed cost one file.
+
+Airflow looks for a run's DAG where it last saw that DAG, but in the version the run began with. So the place
+of a loader depends on the id of its plan alone, whatever file the plan is in.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
+import json
 import os
 import shutil
 import tempfile
@@ -21,21 +26,31 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airflow_provider_vibe.dag.folder import PlanFile
+from airflow_provider_vibe.plan.identity import airflow_id, sha256
 from airflow_provider_vibe.plan.problems import VibeError
 
-FORM = "1"
+FORM = "2"
 """The form of a snapshot; part of its version."""
 
-LOADER_SUFFIX = ".py"
+PLAN_LOADER_SUFFIX = ".vibe.py"
+FILE_LOADER_SUFFIX = ".py"
+
+PLANS = ".plans"
+"""The copies of the plans; hidden, as no folder of plans is: no loader with the name of a file is there."""
+ENDINGS = ".endings"
+"""Copies of what runs in flight began with, each in a folder of its DAG."""
+INDEX = ".index.json"
+"""For each loader the names of its plan and of its ending one, or null."""
+
 DRAFT_PREFIX = ".draft-"
 ABANDONED_SECONDS = 3600.0
 """A draft older than this belongs to a process that was killed."""
 
 LOADER = """\
-# Written by VibePlanBundle for Airflow, which reads a DAG from Python only. The plan is the file beside it.
-from airflow_provider_vibe.dag.bundle import load_plan
+# Written by VibePlanBundle for Airflow, which reads a DAG from Python only. The plan is a file of its own.
+from airflow_provider_vibe.dag import bundle
 
-load_plan(globals(), {name!r}{told})
+bundle.{call}
 """
 
 
@@ -116,6 +131,33 @@ def draft_of(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def loader_of(plan_id: str) -> str:
+    """The name of the loader of a plan; no two that differ look alike to a file system that ignores case.
+
+    :param plan_id: the id of the plan.
+    """
+    dag_id = airflow_id(plan_id)
+    mark = "" if dag_id == dag_id.lower() else f"~{sha256(dag_id)[:8]}"
+    return f"{dag_id}{mark}{PLAN_LOADER_SUFFIX}"
+
+
+def plan_copy(name: str) -> str:
+    """Where a snapshot holds the copy of a plan.
+
+    :param name: of the plan.
+    """
+    return f"{PLANS}/{name}"
+
+
+def ending_copy(loader: str, name: str) -> str:
+    """Where a snapshot holds the copy of an ending plan.
+
+    :param loader: what loads it.
+    :param name: of the plan.
+    """
+    return f"{ENDINGS}/{loader.removesuffix(PLAN_LOADER_SUFFIX)}/{name}"
+
+
 def write_snapshot(target: Path, files: list[PlanFile], store: ContentStore, refused: dict[str, str]) -> None:
     """Write the snapshot of *files*.
 
@@ -124,16 +166,78 @@ def write_snapshot(target: Path, files: list[PlanFile], store: ContentStore, ref
     :param store: where their contents are.
     :param refused: why a file is not to be loaded, by its name.
     """
+    index = _index_of(files, refused)
     with draft_of(target) as draft:
         for file in files:
-            copy = draft / file.name
-            copy.parent.mkdir(parents=True, exist_ok=True)
             if file.trouble is None:
-                store.put(file.digest, copy)
-            reason = refused.get(file.name) or file.trouble
-            told = (f", refused={reason!r}" if reason else "") + (", ending=True" if file.ending else "")
-            loader = LOADER.format(name=file.name, told=told)
-            copy.with_name(copy.name + LOADER_SUFFIX).write_text(loader, "utf-8")
+                store.put(file.digest, _with_parent(draft / _copy_of(file)))
+        for loader, call in _calls(files, index, refused).items():
+            _with_parent(draft / loader).write_text(LOADER.format(call=call), "utf-8")
+        (draft / INDEX).write_text(json.dumps(index), "utf-8")
+
+
+def plans_of(snapshot: Path, loader: str) -> list[tuple[str, bytes]]:
+    """The names and contents of the plans that a loader has in a snapshot: its plan and its ending one.
+
+    :param snapshot: the folder of one version.
+    :param loader: its path there.
+    :raises SnapshotError: it has no such loader.
+    :raises OSError: the snapshot is not there, or not as it was written.
+    """
+    index = _read_index(snapshot)
+    if loader not in index:
+        raise SnapshotError(f"version {snapshot.name} holds no {loader}")
+    name, ending = index[loader]
+    copies = [(name, plan_copy(name))] if name else []
+    copies += [(ending, ending_copy(loader, ending))] if ending else []
+    return [(name, (snapshot / copy).read_bytes()) for name, copy in copies]
+
+
+Index = dict[str, tuple[str | None, str | None]]
+
+
+def _index_of(files: list[PlanFile], refused: dict[str, str]) -> Index:
+    plans: dict[str, str] = {}
+    endings: dict[str, str] = {}
+    for file in files:
+        if file.plan_id is not None and (file.ending or file.name not in refused):
+            (endings if file.ending else plans)[loader_of(file.plan_id)] = file.name
+    return {loader: (plans.get(loader), endings.get(loader)) for loader in plans | endings}
+
+
+def _calls(files: list[PlanFile], index: Index, refused: dict[str, str]) -> dict[str, str]:
+    """What each loader does. A file without an id of its own has a loader of its own name, which raises."""
+    calls = {}
+    for file in files:
+        if file.ending:
+            continue
+        reason = refused.get(file.name) or file.trouble
+        if reason:
+            calls[file.name + FILE_LOADER_SUFFIX] = f"refuse_plan({reason!r})"
+        elif file.plan_id is None or index[loader_of(file.plan_id)][1]:
+            calls[file.name + FILE_LOADER_SUFFIX] = f"tell_problems(globals(), {file.name!r})"
+    for loader, (name, ending) in index.items():
+        told = f"{name!r}, ending={ending!r}" if ending else f"{name!r}"
+        calls[loader] = f"load_plan(globals(), {told})"
+    return calls
+
+
+def _copy_of(file: PlanFile) -> str:
+    if file.ending and file.plan_id is not None:
+        return ending_copy(loader_of(file.plan_id), file.name)
+    return plan_copy(file.name)
+
+
+def _with_parent(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@functools.lru_cache(maxsize=4)
+def _read_index(snapshot: Path) -> Index:
+    """Kept, as many runs began with one version, and it never changes."""
+    index: Index = json.loads((snapshot / INDEX).read_text("utf-8"))
+    return index
 
 
 def remove_snapshot(snapshot: Path) -> None:

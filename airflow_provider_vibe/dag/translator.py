@@ -36,6 +36,7 @@ from airflow_provider_vibe.plan.launch_checks import parse_duration, parse_momen
 from airflow_provider_vibe.plan.models import YEAR, NodeType, Schedule, WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.settings import Settings, SettingsError
+from airflow_provider_vibe.tools.builtin import MODEL_TOOLS
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.retry_policy import RetryPolicy
@@ -170,12 +171,22 @@ class PlanTranslator:
         return None if seconds is None else timedelta(seconds=seconds)
 
     def pool(self, plan: WorkflowPlan, node: WorkflowNode) -> str | None:
-        """The pool a node takes a slot of; None for Airflow's default."""
-        return node.run.pool or plan.defaults.pool
+        """The pool a node takes a slot of; None for Airflow's default.
+
+        Nodes that ask models through one connection may share a pool, so that a server's limit slows them
+        all instead of each hammering on.
+        """
+        return node.run.pool or plan.defaults.pool or self._pool_of_connection(node)
 
     def trigger_rule(self, plan: WorkflowPlan, node: WorkflowNode) -> TriggerRule:
         """When a node may start: when all it depends on succeeded."""
         return TriggerRule.ALL_SUCCESS
+
+    def _pool_of_connection(self, node: WorkflowNode) -> str | None:
+        if self.settings.rules.tool_of(node.type, node.parameters) not in MODEL_TOOLS:
+            return None
+        inputs = node.parameters.get("tool_inputs") or {}
+        return self.settings.llm_pools.get(inputs.get("connection") or self.settings.llm_conn_id)
 
 
 def configured_translator(settings: Settings | None = None) -> PlanTranslator:

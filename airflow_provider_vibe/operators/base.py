@@ -6,20 +6,30 @@ import asyncio
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
+from airflow_provider_vibe.operators.earlier import earlier_work
+from airflow_provider_vibe.operators.findings import findings_before, keep_findings
+from airflow_provider_vibe.plan.identity import node_digest
 from airflow_provider_vibe.plan.models import NodeType, Vibe, WorkflowNode
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.plan.work_checks import SIMULATE_PARAM
-from airflow_provider_vibe.runtime.context import NodeContext, output_of
+from airflow_provider_vibe.runtime.budget import NodeAccount
+from airflow_provider_vibe.runtime.context import NodeContext
+from airflow_provider_vibe.runtime.kept import keep_large_parts, load_output
 from airflow_provider_vibe.runtime.node import do_work, failed_outcome, run_node, skipped_outcome
 from airflow_provider_vibe.runtime.outcome import OUTCOME_KEY, NodeOutcome
+from airflow_provider_vibe.runtime.reuse import ARTIFACTS_KEY, earlier_runs, with_earlier_runs
 from airflow_provider_vibe.settings import Settings
+from airflow_provider_vibe.tools.budget import current_budget
+from airflow_provider_vibe.tools.threads import run_in_thread
+from airflow_provider_vibe.xcom_ledger import SharedBudget, account_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,10 +55,11 @@ class VibeNodeOperator(BaseOperator):
     :param upstream: the task ids of the nodes whose outputs it may look at, by node id.
     :param timezone: of the plan; tells which day a run is for.
     :param settings: how plans are run; left out, the configuration is read when the node runs.
+    :param budget: what all nodes of a run may use together; None: what it takes.
     """
 
     template_fields: Sequence[str] = ()
-    shallow_copy_attrs: Sequence[str] = ("node", "vibe", "settings")
+    shallow_copy_attrs: Sequence[str] = ("node", "vibe", "settings", "budget")
     node_type: ClassVar[NodeType | None] = None
 
     def __init__(
@@ -59,6 +70,7 @@ class VibeNodeOperator(BaseOperator):
         upstream: Mapping[str, str] | None = None,
         timezone: str = "UTC",
         settings: Settings | None = None,
+        budget: SharedBudget | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,12 +84,14 @@ class VibeNodeOperator(BaseOperator):
         self.upstream = dict(upstream or {})
         self.timezone = timezone
         self.settings = settings
+        self.budget = budget
 
     def execute(self, context: Context) -> Any:
         """Run the node, leave its outcome in XCom, and return its result or raise what it failed of."""
         started_at, clock = datetime.now(UTC), time.monotonic()
+        account = account_of(self.task_id, context, self.budget)
         try:
-            outcome = _run(self._in_time(self._attempt(context)))
+            outcome = _run(self._in_time(_on_account(account, self._attempt(context))))
         except (_OutOfTime, AirflowTaskTimeout):
             signal.setitimer(signal.ITIMER_REAL, 0)  # what is left to do is to tell it
             outcome = failed_outcome(self.node, self._timed_out(), started_at, time.monotonic() - clock)
@@ -87,6 +101,11 @@ class VibeNodeOperator(BaseOperator):
         if isinstance(outcome.exception, AirflowSkipException):
             outcome = skipped_outcome(outcome)
         outcome.try_number = context["ti"].try_number
+        outcome.node_digest = node_digest(self.node, self.vibe)
+        if self.node.type is not NodeType.COMPOSITE:
+            used = asyncio.run(account.finish(time.monotonic() - clock))
+            outcome.usage = used.as_json() if used.requests or self.budget else None
+        keep_findings(self.node, outcome, context)
         context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome.as_json())
         if outcome.exception is not None:
             raise outcome.exception
@@ -108,14 +127,38 @@ class VibeNodeOperator(BaseOperator):
         settings = self.settings or Settings.from_airflow()
         rules = settings.rules
         simulate = rules.simulate_missing or context["params"].get(SIMULATE_PARAM) is True
-        return run_node(
+        seen = node_context(context, self.vibe, self.upstream, self.timezone)
+        is_work = self.node.type is not NodeType.COMPOSITE
+        attempt = run_node(
             self.node,
-            node_context(context, self.vibe, self.upstream, self.timezone),
+            replace(seen, findings=findings_before(self.node, context)),
             settings.tools,
             PlanRules(rules.limits, rules.tools, rules.default_tools, simulate),
             quality_threshold=settings.quality_threshold,
             work=self.work,
+            earlier=earlier_work(self.node, self.vibe, context) if is_work else None,
         )
+        return self._fit_to_keep(attempt, context, seen.earlier_runs, settings.xcom_max_bytes)
+
+    async def _fit_to_keep(
+        self,
+        attempt: Coroutine[Any, Any, NodeOutcome],
+        context: Context,
+        earlier_runs: Sequence[str],
+        limit: int,
+    ) -> NodeOutcome:
+        """What came of an attempt: its result small enough for XCom, and saying where it may lead."""
+        outcome = await attempt
+        outcome.result = with_earlier_runs(outcome.result, earlier_runs)
+        if outcome.reused_from and isinstance(outcome.result, dict) and ARTIFACTS_KEY in outcome.result:
+            return outcome  # the run that made it has made it fit
+        place = {
+            "run": run_fields(context, self.timezone),
+            "node_id": self.node.id,
+            "try_number": context["ti"].try_number,
+        }
+        outcome.result = await run_in_thread(keep_large_parts, outcome.result, place, limit)
+        return outcome
 
     async def _in_time(self, attempt: Coroutine[Any, Any, NodeOutcome]) -> NodeOutcome:
         """Cancel an attempt that takes too long.
@@ -142,6 +185,13 @@ class VibeNodeOperator(BaseOperator):
         return TimeoutError(f"{quoted(self.node.id)} timed out: an attempt may take {limit:g} seconds")
 
 
+async def _on_account(account: NodeAccount, attempt: Coroutine[Any, Any, NodeOutcome]) -> NodeOutcome:
+    """Let an attempt spend on the account of its node."""
+    current_budget.set(account)
+    await account.open()
+    return await attempt
+
+
 def _run(attempt: Coroutine[Any, Any, NodeOutcome]) -> NodeOutcome:
     """Run an attempt as :func:`asyncio.run` does; one that nothing can end is left behind, not waited for."""
     runner = asyncio.Runner()
@@ -165,19 +215,25 @@ def node_context(
     :param vibe: the intent behind the plan.
     :param upstream: task ids by node id; each is asked for its result.
     :param timezone: of the plan.
+    :raises ArtifactError: a result that was kept as an artifact cannot be given back.
     """
-    outputs = {}
+    run = run_fields(context, timezone)
+    outputs, earlier = {}, set()
     for node_id, task_id in upstream.items():
         result = context["ti"].xcom_pull(task_ids=task_id, map_indexes=-1)
-        has_output, output = output_of(result)
-        if has_output:
+        earlier.update(earlier_runs(result))
+        output = load_output(result, run, node_id)
+        if output is not None:
             outputs[node_id] = output
     return NodeContext(
-        outputs=outputs,
+        outputs={node_id: output.value for node_id, output in outputs.items()},
         without_output=frozenset(upstream.keys() - outputs.keys()),
         params=dict(context["params"]),
-        run=run_fields(context, timezone),
+        run=run,
         vibe=vibe,
+        try_number=context["ti"].try_number,
+        digests={node_id: output.digest for node_id, output in outputs.items() if output.digest},
+        earlier_runs=sorted(earlier),
     )
 
 

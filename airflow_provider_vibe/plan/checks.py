@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from airflow_provider_vibe.plan.graph import CycleFound, PlanGraph
 from airflow_provider_vibe.plan.identity import (
+    BUDGET_TASK_ID,
     FEEDBACK_TASK_ID,
     HELPER_SUFFIX,
     airflow_id,
@@ -57,7 +58,8 @@ def check_ids(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
             yield Problem(ProblemCode.DUPLICATE_ID, message, Place(at), "give each node an id of its own")
         if is_reserved(node_id):
             message = f"{quoted(node_id)} has the form of the tasks that hold a plan's DAG together"
-            hint = f"choose an id that is not {FEEDBACK_TASK_ID!r} and does not end in {HELPER_SUFFIX!r}"
+            taken = f"{FEEDBACK_TASK_ID!r} or {BUDGET_TASK_ID!r}"
+            hint = f"choose an id that is not {taken} and does not end in {HELPER_SUFFIX!r}"
             yield Problem(ProblemCode.RESERVED_ID, message, Place(at), hint)
 
 

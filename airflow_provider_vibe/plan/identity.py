@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_vibe.plan.models import WorkflowPlan
+from airflow_provider_vibe.plan.models import Vibe, WorkflowNode, WorkflowPlan
 
 FEEDBACK_TASK_ID = "vibe_feedback"
+BUDGET_TASK_ID = "vibe_budget"
+"""The first task of a run with a budget; it does nothing, but what it holds in XCom is the run's account."""
 HELPER_SUFFIX = "__open"
 """Tasks that only hold the graph together end so: the gate of a composite, a join of many edges."""
 
@@ -55,7 +57,7 @@ def join_id(task_ids: Iterable[str]) -> str:
 
 def is_reserved(node_id: str) -> bool:
     """Whether *node_id* has the form of the id of a task that is none of the plan's nodes."""
-    return node_id == FEEDBACK_TASK_ID or node_id.endswith(HELPER_SUFFIX)
+    return node_id in (FEEDBACK_TASK_ID, BUDGET_TASK_ID) or node_id.endswith(HELPER_SUFFIX)
 
 
 def plan_digest(plan: WorkflowPlan) -> str:
@@ -65,6 +67,26 @@ def plan_digest(plan: WorkflowPlan) -> str:
     """
     said = plan.model_dump(mode="json", by_alias=True, exclude={"schema_uri"}, exclude_defaults=True)
     return sha256(canonical_json(said))
+
+
+def node_digest(node: WorkflowNode, vibe: Vibe) -> str:
+    """SHA-256 of what a node itself says and of the vibe it works for, in hex.
+
+    Its place, its children and how Airflow runs it do not count.
+
+    :param node: the node.
+    :param vibe: the intent behind its plan.
+    """
+    said = node.model_dump(
+        mode="json", exclude={"children", "run", "estimated_duration"}, exclude_defaults=True
+    )
+    parameters = dict(node.parameters)
+    inputs = parameters.pop("tool_inputs", None) or {}
+    if parameters.get("tool") == "llm_generate" and inputs.get("prompt") == node.description:
+        # vibe-aigc 0.7.1 writes it into its plan while it runs (`executor._execute_with_tool`)
+        inputs = {key: value for key, value in inputs.items() if key != "prompt"}
+    said |= {"parameters": parameters | {"tool_inputs": inputs}}
+    return sha256(canonical_json([said, vibe.model_dump(mode="json", exclude_defaults=True)]))
 
 
 def canonical_json(value: Any) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_vibe.plan.models import YEAR
+from airflow_provider_vibe.plan.models import YEAR, Budget
 from airflow_provider_vibe.plan.outline import PlanOutline
 from airflow_provider_vibe.plan.problems import Place, Problem, ProblemCode, did_you_mean, quoted
 from airflow_provider_vibe.plan.rules import PlanRules
@@ -52,6 +52,16 @@ def _each(value: Any, at: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[st
         yield value, at
     elif isinstance(value, list):
         yield from ((item, (*at, index)) for index, item in enumerate(value) if isinstance(item, str))
+
+
+def check_budget(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
+    """A budget limits something."""
+    budget = outline.data.get("budget")
+    limits = tuple(Budget.model_fields)
+    if isinstance(budget, dict) and all(budget.get(limit) is None for limit in limits):
+        message = "the budget limits nothing"
+        hint = f"state {', '.join(limits[:-1])} or {limits[-1]}, or leave it out"
+        yield Problem(ProblemCode.BAD_VALUE, message, Place(("budget",)), hint)
 
 
 Found = tuple[str, str | None] | None

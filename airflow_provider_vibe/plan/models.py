@@ -10,7 +10,7 @@ strict, frozen, and with what a scheduler needs.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -31,6 +31,23 @@ class NodeType(StrEnum):
     COMPOSITE = "composite"
 
 
+class OnFail(StrEnum):
+    """What becomes of a node whose output does not pass its checks."""
+
+    SUGGEST = "suggest"
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+class ReplanMode(StrEnum):
+    """What a run's suggestions to replan lead to."""
+
+    OFF = "off"
+    PROPOSE = "propose"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
 def whole_seconds(value: Any) -> Any:
     """The durations the original coerces: ``"5"``, ``2.0`` and ``true``; anything else is left as it is."""
     if isinstance(value, str) and value.strip().removeprefix("-").isdecimal() and len(value) < 20:
@@ -40,11 +57,18 @@ def whole_seconds(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
+def rubric_alone(value: Any) -> Any:
+    """A judge of whom only the rubric is told may be written as that alone."""
+    return {"rubric": value} if isinstance(value, str) else value
+
+
 WholeSeconds = Annotated[int, BeforeValidator(whole_seconds)]
 Seconds = Annotated[float, Field(ge=0, le=YEAR)]
 Small = Annotated[int, Field(ge=0, le=1000)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
+Phrase = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Phrases = Annotated[tuple[Phrase, ...], Field(strict=False, min_length=1)]
 
 
 class PlanModel(BaseModel):
@@ -93,6 +117,30 @@ class RunSettings(PlanModel):
     """The Airflow pool the node takes a slot of."""
 
 
+class Budget(PlanModel):
+    """What a run of the plan may use; once one of these is used up, no further call of a model starts."""
+
+    tokens: Positive | None = None
+    """Tokens, sent and received."""
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """US dollars."""
+    requests: Positive | None = None
+    """Requests to models."""
+    seconds: Annotated[float, Field(gt=0, le=YEAR)] | None = None
+    """Seconds of work of all nodes together."""
+
+
+class Replan(PlanModel):
+    """Whether what a run has taught leads to a new revision of the plan, and who decides."""
+
+    mode: Annotated[ReplanMode, Field(strict=False)] = ReplanMode.OFF
+    """Nothing, a proposal to read, one to approve, or one applied by itself if it allows nothing new."""
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many replans may follow one another from one run."""
+    cooldown: Seconds = 600
+    """Seconds between two replans of the plan."""
+
+
 class Schedule(PlanModel):
     """When a plan runs by itself: one of `cron`, `every`, `at` and `assets`."""
 
@@ -110,6 +158,67 @@ class Schedule(PlanModel):
     """The first day the plan may run, ISO 8601, in `timezone`."""
     catchup: bool = False
     """Whether the runs missed since `start_date` are made up for."""
+
+
+class Readability(PlanModel):
+    """How easy a text is to read, as Flesch's reading ease: 100 is very easy, 60 plain, 30 hard."""
+
+    min: float | None = None
+    """The lowest reading ease."""
+    max: float | None = None
+    """The highest reading ease."""
+    language: Literal["en", "de", "es", "fr", "it", "nl"] = "en"
+    """The language of the text; each has a formula of its own."""
+
+
+class Judge(PlanModel):
+    """A model that reads the output and says how good it is."""
+
+    rubric: Phrase
+    """What a good output is; may hold references."""
+    connection: str | None = None
+    """The connection of the model; left out: `[vibe] llm_conn_id`."""
+    model: str | None = None
+    """The model; left out: that of the connection."""
+    pass_score: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The lowest score that passes, 0 to 1; left out: the judge says itself what passes."""
+
+
+class QualityCheck(PlanModel):
+    """One thing that the output of a node is held against: exactly one of the kinds, and its weight."""
+
+    not_placeholder: Literal[True] | None = None
+    """Work that is done: not empty, repeated, cut off, filler, a refusal, or the task told back."""
+    min_words: Positive | None = None
+    """The fewest words; each Chinese or Japanese character counts as a word."""
+    max_words: Positive | None = None
+    """The most words."""
+    must_contain: Phrases | None = None
+    """Phrases that must all occur, as whole words, in any case; may hold references."""
+    must_not_contain: Phrases | None = None
+    """Phrases of which none may occur; may hold references."""
+    matches: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """A regular expression that some part of the text must match."""
+    json_schema: dict[str, Any] | None = None
+    """A JSON Schema (2020-12) for the JSON in the text, or else for the output itself."""
+    language: Phrase | None = None
+    """The language of the text, ISO 639-1, e.g. "de"; may be a reference."""
+    readability: Readability | None = None
+    """How easy the text must be to read."""
+    judge: Annotated[Judge | None, BeforeValidator(rubric_alone)] = None
+    """A rubric by which a model judges the output, or an object that also names the model."""
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """How much it counts in the quality."""
+
+    @property
+    def kind(self) -> str:
+        """Which of the kinds it is."""
+        return next(kind for kind in CHECK_KINDS if getattr(self, kind) is not None)
+
+
+CHECK_KINDS = tuple(name for name in QualityCheck.model_fields if name != "weight")
+WITH_REFERENCES = ("must_contain", "must_not_contain", "language", "judge")
+"""The kinds of checks whose texts may hold references."""
 
 
 class WorkflowNode(PlanModel):
@@ -131,6 +240,10 @@ class WorkflowNode(PlanModel):
     """Seconds it is expected to take; below 0 means unknown."""
     run: RunSettings = RunSettings()
     """How Airflow runs it."""
+    checks: Annotated[tuple[QualityCheck, ...], Field(strict=False, max_length=50)] = ()
+    """What its output is held against; tells its quality."""
+    on_fail: Annotated[OnFail, Field(strict=False)] = OnFail.SUGGEST
+    """What to do when a check fails: only suggest a replan, try again, or fail at once."""
 
 
 class WorkflowPlan(PlanModel):
@@ -154,6 +267,10 @@ class WorkflowPlan(PlanModel):
     """A JSON Schema for each parameter of a run; the form of "Trigger DAG"."""
     defaults: RunSettings = RunSettings()
     """How Airflow runs a node that does not say otherwise."""
+    budget: Budget | None = None
+    """What a run may use; left out: what it takes."""
+    replan: Replan = Replan()
+    """What becomes of suggestions to replan."""
     max_active_runs: Positive | None = None
     """How many runs of the plan may go on at once."""
     tags: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(strict=False)] = ()

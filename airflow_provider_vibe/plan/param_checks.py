@@ -49,7 +49,7 @@ def check_params(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
     if not isinstance(params, dict):
         return
     is_scheduled = isinstance(outline.data.get("schedule"), dict)
-    checker = _SchemaChecker()
+    checker = SchemaChecker()
     for name, schema in params.items():
         if not isinstance(schema, dict):
             continue
@@ -63,10 +63,15 @@ def check_params(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
             yield Problem(ProblemCode.BAD_PARAM, message, place, "add a default, or take the schedule out")
 
 
-class _SchemaChecker:
-    """Checks the schemas of one plan, as long as they are not too much work together."""
+class SchemaChecker:
+    """Checks schemas and the values for them, as long as they are not too much work together.
 
-    def __init__(self) -> None:
+    :param value_name: what a value is called in messages.
+    :param schema_name: what a schema is called there, as one that a value should fit.
+    """
+
+    def __init__(self, value_name: str = "its default", schema_name: str = "its own schema") -> None:
+        self._value_name, self._schema_name = value_name, schema_name
         self._work_left = MOST_WORK
         self._steps_left = MOST_STEPS
 
@@ -76,35 +81,48 @@ class _SchemaChecker:
         return self._work_left < 0 or self._steps_left < 0
 
     def issue(self, schema: dict[str, Any]) -> str | None:
-        """What is wrong with a parameter's schema or its default."""
+        """What is wrong with a schema or its default."""
+        return next(self.issues(schema, *([schema["default"]] if "default" in schema else [])), None)
+
+    def issues(self, schema: dict[str, Any], *values: Any) -> Iterator[str]:
+        """What is wrong with a schema; if nothing is, what each value has that does not fit it."""
+        try:
+            issue = self._excess(schema) or self._schema_issue(schema, values)
+            yield from [issue] if issue else self._misfits(schema, values)
+        except RecursionError:
+            yield "its schema is too involved to be checked"
+
+    def _excess(self, schema: dict[str, Any]) -> str | None:
         size, levels = _extent(schema)
         self._work_left -= size * (size + 200)
         if self._work_left < 0:
             return "the schemas of the parameters are too large (a list of choices has up to about 900)"
         if levels > MOST_LEVELS:
             return f"its schema is nested more than {MOST_LEVELS} levels deep"
-        try:
-            return self._issue(schema)
-        except RecursionError:
-            return "its schema is too involved to be checked"
+        return None
 
-    def _issue(self, schema: dict[str, Any]) -> str | None:
-        from jsonschema import Draft202012Validator, FormatChecker, SchemaError, ValidationError
+    def _schema_issue(self, schema: dict[str, Any], values: tuple[Any, ...]) -> str | None:
+        from jsonschema import Draft202012Validator, SchemaError
         from referencing.jsonschema import DRAFT202012
 
         try:
             Draft202012Validator.check_schema(schema)
-            texts = list(_texts(schema.get("default")))
-            for part in _parts(DRAFT202012.create_resource(schema)):
-                if issue := self._part_issue(part, texts):
-                    return issue
-            if "default" in schema:  # as `airflow.sdk.Param.resolve` does it
-                Draft202012Validator(schema, format_checker=FormatChecker()).validate(schema["default"])
         except SchemaError as error:
             return f"no JSON Schema: {error.message[:200]}"
-        except ValidationError as error:
-            return f"its default does not fit its own schema: {error.message[:200]}"
-        return None
+        texts = [text for value in values for text in _texts(value)]
+        parts = _parts(DRAFT202012.create_resource(schema))
+        return next(filter(None, (self._part_issue(part, texts) for part in parts)), None)
+
+    def _misfits(self, schema: dict[str, Any], values: tuple[Any, ...]) -> Iterator[str]:
+        from jsonschema import Draft202012Validator, FormatChecker
+        from jsonschema.exceptions import relevance
+
+        # as `airflow.sdk.Param.resolve` does it
+        validator = Draft202012Validator(schema, format_checker=FormatChecker())
+        for value in values:
+            for error in sorted(validator.iter_errors(value), key=relevance):
+                place = f" at {error.json_path}" if error.path else ""
+                yield f"{self._value_name} does not fit {self._schema_name}{place}: {error.message[:200]}"
 
     def _part_issue(self, part: dict[str, Any], texts: list[str]) -> str | None:
         for keyword, why in _REFUSED.items():
@@ -122,7 +140,7 @@ class _SchemaChecker:
             for text in texts:
                 self._steps_left -= alternatives * math.comb(len(text) + repeats + 1, repeats + 1)
             if self._steps_left < 0:
-                return f"its default is too long to be held against the pattern {quoted(pattern)}"
+                return f"{self._value_name} is too long to be held against the pattern {quoted(pattern)}"
         return None
 
 

@@ -56,6 +56,7 @@ class ProblemCode(StrEnum):
     UNKNOWN_TOOL = "unknown-tool"
     MISSING_TOOL = "missing-tool"
     BAD_TOOL_INPUTS = "bad-tool-inputs"
+    BAD_CHECK = "bad-check"
     # when it runs
     BAD_SCHEDULE = "bad-schedule"
     BAD_PARAM = "bad-param"

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from airflow_provider_vibe.plan import checks, launch_checks, param_checks, work_checks
+from airflow_provider_vibe.plan import checks, launch_checks, param_checks, quality_checks, work_checks
 from airflow_provider_vibe.plan.documents import Document, DocumentLimits, parse_document, read_bytes
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.outline import PlanOutline
-from airflow_provider_vibe.plan.problems import Place, PlanError, Problem, ProblemCode
+from airflow_provider_vibe.plan.problems import Place, PlanError, Pointer, Problem, ProblemCode
 from airflow_provider_vibe.plan.rules import Limits, PlanRules
 from airflow_provider_vibe.plan.shape import read_shape
 
@@ -29,7 +30,9 @@ CHECKS = (
     checks.check_durations,
     work_checks.check_references,
     work_checks.check_tools,
+    quality_checks.check_quality,
     launch_checks.check_schedule,
+    launch_checks.check_budget,
     param_checks.check_params,
 )
 
@@ -74,9 +77,30 @@ def plan_id_of(raw: bytes, name: str, limits: Limits) -> str | None:
     :param name: its name.
     :param limits: how large it may be.
     """
-    data = parse_document(raw, name, _document_limits(limits)).data
+    data = read_data(raw, name, limits)
     plan_id = data.get("id") if isinstance(data, dict) else None
     return plan_id if isinstance(plan_id, str) else None
+
+
+def place_in(raw: bytes, name: str, limits: Limits, pointer: Pointer) -> Place:
+    """Where in a plan file something stands.
+
+    :param raw: the bytes of a plan file.
+    :param name: its name.
+    :param limits: how large it may be.
+    :param pointer: leads to it.
+    """
+    return parse_document(raw, name, _document_limits(limits)).place(pointer)
+
+
+def read_data(raw: bytes, name: str, limits: Limits) -> Any:
+    """What a plan file says, as plain JSON with the keys that begin with ``x-``; None when it says nothing.
+
+    :param raw: the bytes of a plan file.
+    :param name: its name.
+    :param limits: how large it may be.
+    """
+    return parse_document(raw, name, _document_limits(limits)).data
 
 
 def _document_limits(limits: Limits) -> DocumentLimits:

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from airflow_provider_vibe.plan.models import NodeType
 
+TASK_INPUTS = ("prompt", "rubric")
+"""What the input is called that says what a tool is to do; a tool's first one of these counts."""
+
 
 class InputIssue(Protocol):
     """One thing that is wrong with the inputs of a tool."""
@@ -98,12 +101,13 @@ class PlanRules:
         return asked if asked is not None else self.default_tools.get(node_type)
 
     def inputs_of(self, tool: str, parameters: Mapping[str, Any], description: str) -> dict[str, Any]:
-        """The inputs of a call; a default tool that takes a ``prompt`` and has none gets the description.
+        """The inputs of a call; the description tells a default tool what to do, unless its inputs do.
 
         vibe-aigc 0.7.1 does so for ``llm_generate`` (`executor._execute_generate`).
         """
         inputs = dict(parameters.get("tool_inputs") or {})
-        is_default = tool in self.default_tools.values()
-        if is_default and "prompt" not in inputs and self.tools and self.tools.takes(tool, "prompt"):
-            inputs["prompt"] = description
+        if tool in self.default_tools.values() and self.tools:
+            task = next((name for name in TASK_INPUTS if self.tools.takes(tool, name)), None)
+            if task is not None:
+                inputs.setdefault(task, description)
         return inputs

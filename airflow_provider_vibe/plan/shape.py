@@ -10,7 +10,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from airflow_provider_vibe.plan.models import (
+    Budget,
+    Judge,
     NodeType,
+    OnFail,
+    QualityCheck,
+    Readability,
+    Replan,
     RunSettings,
     Schedule,
     Vibe,
@@ -33,6 +39,11 @@ _MODEL_AT: dict[str, type[BaseModel]] = {
     "schedule": Schedule,
     "defaults": RunSettings,
     "run": RunSettings,
+    "budget": Budget,
+    "replan": Replan,
+    "checks": QualityCheck,
+    "readability": Readability,
+    "judge": Judge,
 }
 
 _MOST_KEYS = 100
@@ -99,12 +110,11 @@ def _unknown(error: ErrorDetails, at: Pointer) -> Problem:
     return Problem(ProblemCode.UNKNOWN_KEY, message, Place(at), hint)
 
 
-def _not_a_type(error: ErrorDetails, at: Pointer) -> Problem:
-    types = [str(node_type) for node_type in NodeType]
-    hint = did_you_mean(str(error["input"]).lower(), types) or f"one of {', '.join(types)}"
-    return Problem(
-        ProblemCode.BAD_VALUE, f"no type of node is called {quoted(error['input'])}", Place(at), hint
-    )
+def _not_a_choice(error: ErrorDetails, at: Pointer) -> Problem:
+    what, choices = ("type of node", NodeType) if at[-1] == "type" else ("way to fail", OnFail)
+    known = [str(choice) for choice in choices]
+    hint = did_you_mean(str(error["input"]).lower(), known) or f"one of {', '.join(known)}"
+    return Problem(ProblemCode.BAD_VALUE, f"no {what} is called {quoted(error['input'])}", Place(at), hint)
 
 
 def _empty_plan(error: ErrorDetails, at: Pointer) -> Problem:
@@ -128,7 +138,7 @@ def _wrong_type(error: ErrorDetails, at: Pointer, wanted: str) -> Problem:
 _TELL: dict[str, Callable[[ErrorDetails, Pointer], Problem]] = {
     "missing": _missing,
     "extra_forbidden": _unknown,
-    "enum": _not_a_type,
+    "enum": _not_a_choice,
     "too_short": _empty_plan,
 }
 
@@ -143,7 +153,8 @@ def _keys_at(at: Pointer) -> list[str]:
 
 
 def _thing(at: Pointer) -> str:
-    return {WorkflowPlan: "a plan", WorkflowNode: "a node", Vibe: "a vibe"}.get(
+    things = {WorkflowPlan: "a plan", WorkflowNode: "a node", Vibe: "a vibe", QualityCheck: "a check"}
+    return things.get(
         _model_at(at),
         quoted(str(at[-1])) if at else "a plan",
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_vibe.plan.checks import Suggester
 from airflow_provider_vibe.plan.graph import CycleFound
-from airflow_provider_vibe.plan.models import NodeType, Vibe
+from airflow_provider_vibe.plan.models import WITH_REFERENCES, NodeType, Vibe
 from airflow_provider_vibe.plan.outline import NodeOutline, PlanOutline
 from airflow_provider_vibe.plan.problems import Place, Pointer, Problem, ProblemCode, did_you_mean, quoted
 from airflow_provider_vibe.plan.references import (
@@ -38,6 +38,15 @@ def check_references(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem
         inputs = node.parameters.get("tool_inputs")
         for at, text in strings_with_references(inputs, (*node.at, "parameters", "tool_inputs")):
             yield from checker.check(text, at, node)
+        for at, text in _texts_of_checks(node):
+            yield from checker.check(text, at, node)
+
+
+def _texts_of_checks(node: NodeOutline) -> Iterator[tuple[Pointer, str]]:
+    checks = node.raw.get("checks")
+    for index, check in enumerate(checks if isinstance(checks, list) else ()):
+        for kind in WITH_REFERENCES if isinstance(check, dict) else ():
+            yield from strings_with_references(check.get(kind), (*node.at, "checks", index, kind))
 
 
 class _ReferenceChecker:

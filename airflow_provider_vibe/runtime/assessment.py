@@ -3,16 +3,26 @@
 The source of each number is `vibe_aigc/executor.py`: `_assess_result_quality`, `_calculate_node_efficiency`,
 `_check_replan_indicators`, `_suggest_optimizations`, `_analyze_execution_error`, `_suggest_error_recovery`.
 Different on purpose: what a tool says *inside* its output counts, a subclass counts as its parent,
-"timed out" is a timeout, a failure that a tool reports is replannable by its kind, and a simulated result
-has no quality.
+"timed out" is a timeout, a failure that a tool reports is replannable by its kind, a simulated result has no
+quality, and an answer that was cut off at its token limit calls for a replan.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vibe.runtime.errors import HOPELESS, class_names, kind_of, message_of
+from airflow_provider_vibe.runtime.errors import (
+    BEYOND_ANY_PLAN,
+    ErrorKind,
+    QualityRefused,
+    class_names,
+    kind_of,
+    message_of,
+)
 from airflow_provider_vibe.tools.base import ToolFailed
+
+if TYPE_CHECKING:
+    from airflow_provider_vibe.runtime.quality.verdict import Verdict
 
 QUALITY_THRESHOLD = 0.7
 POOR_QUALITY = 0.3
@@ -31,6 +41,7 @@ def assess_result(
     duration: float,
     estimated_duration: int | None,
     quality_threshold: float = QUALITY_THRESHOLD,
+    verdict: Verdict | None = None,
 ) -> tuple[Feedback, Suggestion | None]:
     """The feedback on a node that completed, and a suggestion to replan where it calls for one.
 
@@ -39,11 +50,14 @@ def assess_result(
     :param duration: seconds it took.
     :param estimated_duration: seconds it was expected to take; None, 0 and below mean unknown.
     :param quality_threshold: below it a replan is suggested.
+    :param verdict: what came of the node's checks; tells the quality in place of the original's heuristic.
     """
-    quality = None if _is_simulated(result) else quality_of(result)
+    quality = _quality(result, verdict)
     indicators = _indicators(result, quality)
+    if verdict is not None and not verdict.passed:
+        indicators.append("failed_checks")
     suggestions = _optimizations(result, duration, estimated_duration)
-    feedback = {
+    feedback: Feedback = {
         "execution_quality": quality,
         "resource_usage": _resource_usage(duration, estimated_duration),
         "performance_metrics": {
@@ -54,10 +68,19 @@ def assess_result(
         "replan_indicators": indicators,
         "optimization_suggestions": suggestions,
     }
-    if quality is None or quality >= quality_threshold:
+    if verdict is not None:
+        feedback["checks"] = verdict.as_json()
+    findings = {"findings": verdict.findings} if verdict is not None and not verdict.passed else {}
+    if quality is None or (quality >= quality_threshold and not findings and not _is_cut_off(result)):
         return feedback, None
     reason = indicators[0] if indicators else "low_quality_output"
-    return feedback, {"node_id": node_id, "reason": reason, "suggested_changes": suggestions}
+    return feedback, {"node_id": node_id, "reason": reason, "suggested_changes": suggestions, **findings}
+
+
+def _quality(result: Any, verdict: Verdict | None) -> float | None:
+    if verdict is not None:
+        return verdict.quality
+    return None if is_simulated(result) else quality_of(result)
 
 
 def quality_of(result: Any) -> float:
@@ -66,7 +89,7 @@ def quality_of(result: Any) -> float:
         return 0.7 if result else 0.0
     content = result.get("result")
     quality = 0.8 if content and len(str(content)) > MEANINGFUL_LENGTH else 0.5
-    if _says(result, "error") or _says(result, "failed"):
+    if _says(result, "error") or _says(result, "failed") or _is_cut_off(result):
         quality = max(0.1, quality - 0.4)
     return round(quality, 10)
 
@@ -105,6 +128,8 @@ def analyze_error(
         "suggested_changes": changes,
         "replan_reason": f"execution_failure_{error_type_of(error).lower()}",
     }
+    if isinstance(error, QualityRefused):
+        feedback |= {"execution_quality": error.verdict.quality, "checks": error.verdict.as_json()}
     if not replannable:
         return feedback, None
     return feedback, {
@@ -122,9 +147,12 @@ def error_type_of(error: BaseException) -> str:
 
 def is_replannable(error: BaseException) -> bool:
     """Whether another plan can help."""
-    if isinstance(error, ToolFailed):
-        return kind_of(error) not in HOPELESS
-    return bool(REPLANNABLE & set(class_names(error))) or _is_timeout(error)
+    if isinstance(error, QualityRefused):
+        return True
+    if kind_of(error) in BEYOND_ANY_PLAN:
+        return False  # a refused key, say, whatever class a client library gives it
+    names = set(class_names(error))
+    return isinstance(error, ToolFailed) or bool(REPLANNABLE & names) or _is_timeout(error)
 
 
 def _is_timeout(error: BaseException) -> bool:
@@ -132,7 +160,18 @@ def _is_timeout(error: BaseException) -> bool:
     return "timeout" in message or "timed out" in message or "TimeoutError" in class_names(error)
 
 
+_RECOVERY_BY_KIND = {
+    ErrorKind.CUT_OFF: ["increase_max_tokens", "break_into_smaller_tasks"],
+    ErrorKind.TOO_LONG: ["reduce_data_size", "break_into_smaller_tasks"],
+}
+"""What helps against failures that the original does not know."""
+
+
 def _recovery(error: BaseException) -> list[str]:
+    if isinstance(error, QualityRefused):  # it quotes an output, whose words say nothing of the failure
+        return ["retry_with_different_parameters"]
+    if (changes := _RECOVERY_BY_KIND.get(kind_of(error))) is not None:
+        return changes
     message, names = str(error).lower(), class_names(error)
     if _is_timeout(error):
         return ["increase_timeout", "break_into_smaller_tasks"]
@@ -154,6 +193,8 @@ def _indicators(result: Any, quality: float | None) -> list[str]:
         indicators.append("execution_error")
     if _says(result, "timeout"):
         indicators.append("performance_issue")
+    if _is_cut_off(result):
+        indicators.append("output_truncated")
     return indicators
 
 
@@ -166,6 +207,8 @@ def _optimizations(result: Any, duration: float, estimated_duration: int | None)
         suggestions.append("reduce_task_complexity")
     if isinstance(result, dict) and len(str(result.get("result", ""))) < DETAILED_LENGTH:
         suggestions.append("enhance_output_detail")
+    if _is_cut_off(result):
+        suggestions += _RECOVERY_BY_KIND[ErrorKind.CUT_OFF]
     return suggestions
 
 
@@ -177,5 +220,12 @@ def _says(result: Any, key: str) -> bool:
     return bool(result.get(key) or (isinstance(output, dict) and output.get(key)))
 
 
-def _is_simulated(result: Any) -> bool:
+def _is_cut_off(result: Any) -> bool:
+    """Whether a model's answer hit the token limit: what it says may be good, but it is not all of it."""
+    metadata = result.get("metadata") if isinstance(result, dict) else None
+    return isinstance(metadata, dict) and metadata.get("truncated") is True
+
+
+def is_simulated(result: Any) -> bool:
+    """Whether a result was made up, with no tool behind it."""
     return isinstance(result, dict) and result.get("simulated") is True

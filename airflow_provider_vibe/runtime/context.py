@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_vibe.plan.models import NodeType, Vibe, WorkflowNode
+from airflow_provider_vibe.plan.models import WITH_REFERENCES, NodeType, Vibe, WorkflowNode
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.plan.references import (
     BadReference,
@@ -29,6 +29,10 @@ class NodeContext:
     :param params: the parameters of the run.
     :param run: ``id``, ``dag_id``, ``date``, ``logical_date`` of the run.
     :param vibe: the intent behind the plan.
+    :param try_number: of the attempt, counted from 1.
+    :param findings: why the output of the attempt before was refused, a text for each reason.
+    :param digests: of those outputs whose digest is known already, by id.
+    :param earlier_runs: the runs whose artifacts those outputs may lead to, beside this one.
     """
 
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -36,6 +40,10 @@ class NodeContext:
     params: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     vibe: Vibe = field(default_factory=lambda: Vibe(description=""))
+    try_number: int = 1
+    findings: Sequence[str] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+    earlier_runs: Sequence[str] = ()
 
     def resolve(self, value: Any) -> Any:
         """A deep copy of *value* with every reference filled in.
@@ -84,6 +92,9 @@ class NodeContext:
             "previous_outputs": deepcopy(previous),
             "run": dict(self.run),
             "vibe": self.resolved_vibe(),
+            "try_number": self.try_number,
+            "findings": list(self.findings),
+            "earlier_runs": list(self.earlier_runs),
         }
 
 
@@ -96,16 +107,16 @@ def workflow_context(outputs: Mapping[str, Any]) -> str:
     )
 
 
-def output_of(result: Any) -> tuple[bool, Any]:
-    """Whether a node's result holds an output for others, and that output.
+def output_part(result: Any) -> str | None:
+    """Under which key of a node's result its output for others stands; None when it holds none.
 
     A simulated node supplies nothing; what it says was made up.
     """
     if not isinstance(result, dict):
-        return False, None
+        return None
     if result.get("type") == NodeType.COMPOSITE:
-        return "output" in result, result.get("output")
-    return "tool" in result, result.get("result")
+        return "output" if "output" in result else None
+    return "result" if "tool" in result else None
 
 
 def read_by(node: WorkflowNode, known_ids: Mapping[str, Any]) -> Sequence[str]:
@@ -115,7 +126,8 @@ def read_by(node: WorkflowNode, known_ids: Mapping[str, Any]) -> Sequence[str]:
     :param known_ids: the nodes of the plan by id.
     """
     referenced = []
-    texts = strings_with_references([node.description, node.parameters.get("tool_inputs")])
+    checks = [check.model_dump(mode="json", include=set(WITH_REFERENCES)) for check in node.checks]
+    texts = strings_with_references([node.description, node.parameters.get("tool_inputs"), checks])
     for _, text in texts:
         for part in parse_template(text):
             if isinstance(part, Reference) and part.root == "nodes":

@@ -7,15 +7,19 @@ to vibe-aigc's own rules and asks here only about failures that a tool reports i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vibe.plan.problems import PlanError
+from airflow_provider_vibe.plan.problems import PlanError, VibeError
 from airflow_provider_vibe.plan.references import BadReference
 from airflow_provider_vibe.tools.base import ToolError, ToolFailed, ToolInputError
+from airflow_provider_vibe.tools.budget import BudgetSpent
+
+if TYPE_CHECKING:
+    from airflow_provider_vibe.runtime.quality.verdict import Verdict
 
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is not waited for longer."""
@@ -29,15 +33,62 @@ class ErrorKind(StrEnum):
     RATE_LIMIT = "rate limit"
     SERVER = "server error"
     MEMORY = "memory"
+    BAD_ANSWER = "malformed answer"
     AUTHENTICATION = "authentication"
+    QUOTA = "quota exceeded"
     NOT_FOUND = "not found"
+    TOO_LONG = "context too long"
+    REFUSED = "refused content"
+    CUT_OFF = "answer cut off"
+    BUDGET = "budget spent"
+    QUALITY = "quality refused"
     WRONG_INPUT = "wrong input"
     UNKNOWN = "unknown"
 
 
-HOPELESS = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.NOT_FOUND, ErrorKind.WRONG_INPUT})
+BEYOND_ANY_PLAN = frozenset(
+    {ErrorKind.AUTHENTICATION, ErrorKind.QUOTA, ErrorKind.NOT_FOUND, ErrorKind.WRONG_INPUT}
+)
+"""What no other plan can help."""
+
+HOPELESS = BEYOND_ANY_PLAN | {
+    ErrorKind.TOO_LONG,
+    ErrorKind.REFUSED,
+    ErrorKind.CUT_OFF,
+    ErrorKind.BUDGET,
+    ErrorKind.QUALITY,
+}
+"""What another try cannot help: it would ask for the same again."""
+
+
+class QualityRefused(VibeError):
+    """An output that does not pass the checks of its node, whose ``on_fail`` does not let it pass.
+
+    :param verdict: what is wrong with it.
+    :param again: whether another try is wanted.
+    """
+
+    def __init__(self, verdict: Verdict, again: bool) -> None:
+        super().__init__(verdict, again)
+        self.verdict = verdict
+        self.again = again
+
+    def __str__(self) -> str:
+        return self.verdict.complaint
+
 
 _OURS = (PlanError, BadReference, ToolError, ToolInputError)
+
+_BY_MODEL_CLASS = (
+    ("QuotaExceeded", ErrorKind.QUOTA),
+    ("ContextWindowExceeded", ErrorKind.TOO_LONG),
+    ("ContentFilter", ErrorKind.REFUSED),
+    ("OutputTokenLimitExceeded", ErrorKind.CUT_OFF),
+)
+"""Of pydantic-ai; these know more than the HTTP status, which is 429 for a spent quota too."""
+
+_REFUSALS = frozenset({"content_filter", "content_policy_violation"})
+"""What OpenAI and Azure give as the code of a refused prompt, in pydantic-ai's ``provider_error_code``."""
 
 _BY_CLASS = (
     ("Timeout", ErrorKind.TIMEOUT),
@@ -47,6 +98,15 @@ _BY_CLASS = (
     ("MemoryError", ErrorKind.MEMORY),
     ("ConnectionError", ErrorKind.CONNECTION),
     ("ConnectError", ErrorKind.CONNECTION),
+    ("ModelNotFound", ErrorKind.NOT_FOUND),
+    ("ModelRequestRejected", ErrorKind.REFUSED),
+    ("ModelServerError", ErrorKind.SERVER),
+    ("ModelUnavailable", ErrorKind.SERVER),
+    ("UnexpectedModelBehavior", ErrorKind.BAD_ANSWER),
+    ("ModelAPIError", ErrorKind.BAD_ANSWER),  # itself, for an answer that is no JSON; its children are above
+    ("ArtifactError", ErrorKind.NOT_FOUND),
+    ("NothingToReuse", ErrorKind.NOT_FOUND),
+    ("CheckpointError", ErrorKind.NOT_FOUND),
 )
 """Parts of class names, the most telling first: each library has classes of its own."""
 
@@ -74,27 +134,48 @@ _BY_WORDS = (
 
 
 def class_names(error: BaseException) -> list[str]:
-    """The name of an error's class and of all its parents."""
-    return [cls.__name__ for cls in type(error).__mro__]
+    """The name of an error's class and of all its parents, and of those of an error that it stands for."""
+    return [*(cls.__name__ for cls in type(error).__mro__), *getattr(error, "stands_for", ())]
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says, as JSON, XCom and the database can hold it: no NUL, no lone surrogates."""
+    """What an error says, as JSON, XCom and the database can hold it: no NUL, no lone surrogates.
+
+    A group of errors, of a chain of models say, says what its members say.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return f"{error.message}: {'; '.join(map(message_of, error.exceptions))}"
     return str(error).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def kind_of(error: BaseException) -> ErrorKind:
-    """The kind of an error, told by its HTTP status or its class; by its words if a tool reported it."""
+    """The kind of an error, told by its class or its HTTP status; by its words if a tool reported it.
+
+    Of a group of errors the first that another try can help counts, if there is one.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        kinds = [kind_of(member) for member in error.exceptions]
+        return next((kind for kind in kinds if kind not in HOPELESS), kinds[0])
+    if isinstance(error, BudgetSpent):
+        return ErrorKind.BUDGET
+    if isinstance(error, QualityRefused):
+        return ErrorKind.UNKNOWN if error.again else ErrorKind.QUALITY
     if isinstance(error, _OURS):
         return ErrorKind.WRONG_INPUT
+    if (kind := _kind_of_class(error, _BY_MODEL_CLASS)) is not None:
+        return kind
     status = _http_status(error)
     if status is not None:
-        return _kind_of_status(status)
-    for name in class_names(error):
-        for part, kind in _BY_CLASS:
-            if part in name:
-                return kind
+        is_refusal = getattr(error, "provider_error_code", None) in _REFUSALS
+        return ErrorKind.REFUSED if is_refusal else _kind_of_status(status)
+    if (kind := _kind_of_class(error, _BY_CLASS)) is not None:
+        return kind
     return kind_of_message(str(error)) if isinstance(error, ToolFailed) else ErrorKind.UNKNOWN
+
+
+def _kind_of_class(error: BaseException, table: Iterable[tuple[str, ErrorKind]]) -> ErrorKind | None:
+    names = class_names(error)
+    return next((kind for name in names for part, kind in table if part in name), None)
 
 
 def kind_of_message(message: str) -> ErrorKind:
@@ -132,7 +213,13 @@ def _kind_of_status(status: int) -> ErrorKind:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds that a server asked to wait before another try, at most an hour; None when it did not say."""
+    """Seconds that a server asked to wait before another try, at most an hour; None when it did not say.
+
+    Of a group of errors the longest of those that another try can help: a try asks all of them again.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        waits = [retry_after(member) for member in error.exceptions if kind_of(member) not in HOPELESS]
+        return max((wait for wait in waits if wait is not None), default=None)
     asked: Any = getattr(error, "retry_after", None)
     for owner in (error, getattr(error, "response", None)):
         headers = getattr(owner, "headers", None)

@@ -21,6 +21,7 @@ from airflow_provider_vibe.runtime.outcome import (
     parallel_efficiency,
     some,
 )
+from airflow_provider_vibe.runtime.usage import Usage, total
 
 DEPENDENCIES_NOT_SATISFIED = "Dependencies not satisfied"
 """What the original says of every node it skips; the reason says which one is to blame."""
@@ -44,11 +45,13 @@ class Trace:
     :param status: told from the state of its task.
     :param outcome: what it pushed itself; None when it never ran, or was killed.
     :param result: what it made.
+    :param usage: what the account of the run says it used; None when the run has no budget.
     """
 
     status: ExecutionStatus
     outcome: NodeOutcome | None = None
     result: Any = None
+    usage: Usage | None = None
 
 
 def gather_result(
@@ -76,19 +79,20 @@ def gather_result(
     suggestions: list[dict[str, Any]] = []
     for node in graph.nodes.values():
         outcome = _outcome_of(node, traces[node.id])
-        results[node.id] = _node_result(node, traces[node.id], outcome, blame)
+        result = _node_result(node, traces[node.id], outcome, blame)
+        results[node.id] = result.model_copy(update={"usage": _usage_json(traces[node.id])})
         if outcome is not None and outcome.feedback:
             feedback[node.id] = outcome.feedback
             suggestions += [outcome.replan_suggestion] if outcome.replan_suggestion else []
-    total = (completed_at - started_at).total_seconds() if started_at and completed_at else 0.0
+    took = (completed_at - started_at).total_seconds() if started_at and completed_at else 0.0
     return ExecutionResult(
         plan_id=plan.id,
         status=_overall([result.status for result in results.values()]),
         started_at=started_at,
         completed_at=completed_at,
-        total_duration=total,
+        total_duration=took,
         node_results=results,
-        parallel_efficiency=parallel_efficiency(_durations_since(started_at, results), total),
+        parallel_efficiency=parallel_efficiency(_durations_since(started_at, results), took),
         execution_groups=graph.groups,
         feedback_data=feedback,
         replan_suggestions=suggestions,
@@ -96,7 +100,22 @@ def gather_result(
         run_id=run_id,
         plan_digest=plan_digest(plan),
         plan_revision=plan.revision,
+        usage=total(map(_work_of, results.values())).as_json(),
     )
+
+
+def _usage_json(trace: Trace) -> dict[str, Any] | None:
+    """What a node used; also one that never said so itself, if the run keeps an account."""
+    if trace.usage is not None:
+        return trace.usage.as_json()
+    return trace.outcome.usage if trace.outcome is not None else None
+
+
+def _work_of(result: NodeResult) -> Usage:
+    """What a node used, and the seconds it worked."""
+    if result.usage is None:
+        return Usage(seconds=result.duration)
+    return Usage.from_json(result.usage)
 
 
 def _outcome_of(node: WorkflowNode, trace: Trace) -> NodeOutcome | None:
@@ -139,7 +158,8 @@ def _node_result(node: WorkflowNode, trace: Trace, outcome: NodeOutcome | None, 
         started_at=outcome.started_at,
         try_number=outcome.try_number,
         error_type=outcome.error_type,
-        usage=outcome.usage,
+        reused_from=outcome.reused_from,
+        reused_usage=outcome.reused_usage,
     )
 
 

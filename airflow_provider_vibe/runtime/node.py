@@ -8,11 +8,11 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_vibe.plan.identity import canonical_json, sha256
-from airflow_provider_vibe.plan.models import NodeType, WorkflowNode
+from airflow_provider_vibe.plan.models import NodeType, OnFail, WorkflowNode
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.runtime.assessment import (
@@ -20,11 +20,16 @@ from airflow_provider_vibe.runtime.assessment import (
     analyze_error,
     assess_result,
     error_type_of,
+    is_simulated,
 )
 from airflow_provider_vibe.runtime.context import NodeContext
-from airflow_provider_vibe.runtime.errors import message_of
+from airflow_provider_vibe.runtime.errors import QualityRefused, message_of
+from airflow_provider_vibe.runtime.fingerprint import composite_digest, identify
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
+from airflow_provider_vibe.runtime.quality.verdict import Verdict, verdict_on
+from airflow_provider_vibe.runtime.reuse import DIGEST_KEY
 from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError, ToolResult
+from airflow_provider_vibe.tools.budget import accounted
 from airflow_provider_vibe.tools.registry import ToolRegistry
 from airflow_provider_vibe.tools.threads import run_in_thread
 
@@ -45,6 +50,8 @@ SIMULATED = {
 """What vibe-aigc 0.7.1 says of a node without a tool (`executor._execute_analyze` and its like)."""
 
 Work = Callable[[WorkflowNode, NodeContext, ToolRegistry, PlanRules], Awaitable[Any]]
+Earlier = Callable[[str], Awaitable[NodeOutcome | None]]
+"""Gives, for the fingerprint of a node, the outcome of that work where an earlier run has done it."""
 
 
 async def run_node(
@@ -55,6 +62,7 @@ async def run_node(
     *,
     quality_threshold: float = QUALITY_THRESHOLD,
     work: Work | None = None,
+    earlier: Earlier | None = None,
 ) -> NodeOutcome:
     """Do a node's work once and say what came of it; an error of the node is part of the outcome, not raised.
 
@@ -64,20 +72,24 @@ async def run_node(
     :param rules: default tools and whether a node without one is simulated.
     :param quality_threshold: below it a replan is suggested.
     :param work: does the work in place of :func:`do_work`.
+    :param earlier: where the work may be found done already; asked before it is done.
     """
     rules = rules or PlanRules(tools=tools)
     fingerprint = None
     started_at, clock = datetime.now(UTC), time.monotonic()
     try:
-        fingerprint = fingerprint_of(node, context, rules)
+        fingerprint = await identify(node, context, tools, rules)
+        if earlier is not None and (found := await earlier(fingerprint)) is not None:
+            return found
         result = plain_json(await (work or do_work)(node, context, tools, rules))
+        verdict = await examine(node, result, context, tools)
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and _is_cancelled_from_outside():
             raise
         return failed_outcome(node, error, started_at, time.monotonic() - clock, fingerprint)
     duration = time.monotonic() - clock
     feedback, suggestion = assess_result(
-        node.id, result, duration, node.estimated_duration, quality_threshold
+        node.id, result, duration, node.estimated_duration, quality_threshold, verdict
     )
     return NodeOutcome(
         node_id=node.id,
@@ -176,16 +188,44 @@ async def call_tool(
     if issues:
         told = "; ".join(map(str, issues))
         raise ToolInputError(f"{quoted(tool.name)} does not take these inputs: {told}")
-    if inspect.iscoroutinefunction(tool.execute):
-        result = await tool.execute(inputs, tool_context)
-    else:  # plain code, or something that gives an awaitable
-        given: Any = await run_in_thread(tool.execute, inputs, tool_context)
-        result = await given if inspect.isawaitable(given) else given
+    result = await accounted(tool, lambda: _execute(tool, inputs, tool_context))
     if not isinstance(result, ToolResult):
         raise ToolError(f"{quoted(tool.name)} returned a {type(result).__name__}, expected a ToolResult")
     if not result.success:
         raise ToolFailed(f"Tool execution failed: {result.error}")
     return result.output, dict(result.metadata or {})
+
+
+async def _execute(tool: Tool, inputs: dict[str, Any], tool_context: dict[str, Any]) -> ToolResult:
+    if inspect.iscoroutinefunction(tool.execute):
+        return await tool.execute(inputs, tool_context)
+    # plain code, or something that gives an awaitable
+    given: Any = await run_in_thread(tool.execute, inputs, tool_context)
+    return await given if inspect.isawaitable(given) else given
+
+
+async def examine(
+    node: WorkflowNode, result: Any, context: NodeContext, tools: ToolRegistry
+) -> Verdict | None:
+    """What the node's checks say of its result; None where there are none, or the result is made up.
+
+    :raises QualityRefused: the result does not pass, and the node does not let that be.
+    """
+    if not node.checks or is_simulated(result):
+        return None
+
+    async def ask(name: str, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if (tool := tools.get(name)) is None:
+            raise ToolError(f"the output of {quoted(node.id)} cannot be judged: {_no_tool(name, tools)}")
+        fresh = replace(context, findings=())  # a judge is not to know what was said before
+        return await call_tool(
+            tool, inputs, fresh.for_tool(node, fresh.resolve_text(node.description)), tools
+        )
+
+    verdict = await verdict_on(node, result, context, ask)
+    if not verdict.passed and node.on_fail is not OnFail.SUGGEST:
+        raise QualityRefused(verdict, again=node.on_fail is OnFail.RETRY)
+    return verdict
 
 
 def gather_children(node: WorkflowNode, context: NodeContext, description: str) -> dict[str, Any]:
@@ -201,6 +241,7 @@ def gather_children(node: WorkflowNode, context: NodeContext, description: str) 
     if outputs:
         text = {"text": "\n\n".join(map(str, texts))} if texts else {}
         result["output"] = {**text, "children": outputs}
+        result[DIGEST_KEY] = composite_digest(node, context)
     return result
 
 
@@ -225,7 +266,7 @@ def plain_json(value: Any) -> Any:
         text.encode()  # a lone surrogate is no text
     except (TypeError, ValueError, RecursionError) as error:
         raise ToolError(f"the output cannot be kept: it is no plain JSON ({error})") from error
-    if _NUL.search(text):
+    if "\\u0000" in text and _NUL.search(text):  # the search alone takes seconds for 100 MB
         raise ToolError("the output cannot be kept: it holds a NUL character")
     return json.loads(text, object_hook=_without_reserved_keys, parse_int=_number_of_64_bits)
 
@@ -250,24 +291,3 @@ def _without_reserved_keys(value: dict[str, Any]) -> dict[str, Any]:
     if reserved:
         raise ToolError(f"the output cannot be kept: Airflow reserves the key {quoted(min(reserved))}")
     return value
-
-
-def fingerprint_of(node: WorkflowNode, context: NodeContext, rules: PlanRules) -> str:
-    """Digest of what a node is asked to do and of all it is given; the same work has the same fingerprint.
-
-    :param node: the node.
-    :param context: what it may see; the run itself does not count.
-    :param rules: tell the tool of a node that names none.
-    :raises BadReference: a reference that leads to nothing in this run.
-    """
-    asked = {
-        "id": node.id,
-        "type": node.type,
-        "tool": rules.tool_of(node.type, node.parameters),
-        "description": context.resolve_text(node.description),
-        "parameters": {**node.parameters, "tool_inputs": context.resolve(node.parameters.get("tool_inputs"))},
-        "dependencies": list(node.dependencies),
-        "outputs": dict(context.outputs),
-        "vibe": context.resolved_vibe(),
-    }
-    return sha256(canonical_json(asked))

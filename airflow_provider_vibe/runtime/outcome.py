@@ -45,7 +45,11 @@ class NodeOutcome(BaseModel):
     :param duration: seconds of work, without waiting in the queue.
     :param fingerprint: digest of what the node was asked to do, inputs filled in; None if it did not get
         so far.
-    :param usage: what the tool says it used, e.g. ``{"input_tokens": 12, "cost": None}``.
+    :param node_digest: digest of what the node itself says, whatever it was given.
+    :param usage: what the node used of models, in this and in earlier attempts, e.g.
+        ``{"input_tokens": 12, "cost": None}``.
+    :param reused_from: the run that did the work, where this one has taken it over.
+    :param reused_usage: what that run used for it.
     :param result: what the node made; goes to XCom as its return value, not with the outcome.
     :param exception: what the attempt failed of.
     """
@@ -63,7 +67,10 @@ class NodeOutcome(BaseModel):
     feedback: dict[str, Any] = {}
     replan_suggestion: dict[str, Any] | None = None
     fingerprint: str | None = None
+    node_digest: str | None = None
     usage: dict[str, Any] | None = None
+    reused_from: str | None = None
+    reused_usage: dict[str, Any] | None = None
     result: Any = Field(default=None, exclude=True)
     exception: BaseException | None = Field(default=None, exclude=True)
 
@@ -79,6 +86,8 @@ class NodeResult(BaseModel):
     :param reason: why it was skipped, or did not close, in words.
     :param duration: seconds of work of the last try.
     :param started_at: when the last try began to work.
+    :param reused_from: the run that did the work, where this one has taken it over.
+    :param reused_usage: what that run used for it; not part of this one's totals.
     """
 
     node_id: str
@@ -91,6 +100,8 @@ class NodeResult(BaseModel):
     error_type: str | None = None
     reason: str | None = None
     usage: dict[str, Any] | None = None
+    reused_from: str | None = None
+    reused_usage: dict[str, Any] | None = None
 
 
 class ExecutionResult(BaseModel):
@@ -101,6 +112,10 @@ class ExecutionResult(BaseModel):
     :param parallel_efficiency: the share of the nodes' work that ran at the same time as other work, 0.0 to
         1.0.
     :param plan_digest: SHA-256 of the plan that ran.
+    :param usage: what all nodes used together: ``input_tokens``, ``output_tokens``, ``requests``, ``cost``
+        (US dollars; None when part of it is not known), ``known_cost``, ``unknown_costs`` (requests whose
+        cost is not known), ``unanswered`` (those of them that timed out or were cut off) and ``seconds`` of
+        work.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -120,6 +135,7 @@ class ExecutionResult(BaseModel):
     run_id: str | None = None
     plan_digest: str | None = None
     plan_revision: int = 1
+    usage: dict[str, Any] | None = None
 
     def nodes_with(self, status: ExecutionStatus) -> list[str]:
         """The ids of the nodes of one status."""

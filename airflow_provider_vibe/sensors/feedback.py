@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.runtime.gathering import Trace, gather_result
 from airflow_provider_vibe.runtime.outcome import OUTCOME_KEY, ExecutionResult, ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.sensors.states import FINAL_STATES, node_statuses
+from airflow_provider_vibe.xcom_ledger import SharedBudget, used_by_task
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,6 +35,7 @@ class VibeFeedbackSensor(BaseSensorOperator):
 
     :param plan: the plan whose nodes run in this DAG.
     :param task_ids: their task ids, by node id.
+    :param budget: of the plan: its account tells what the nodes used.
     :param external_dag_id: the DAG of a plan to wait for instead. (templated)
     :param external_run_id: the run of it; left out, the run of the same logical date. (templated)
     :param fail_when_incomplete: whether a plan that did not complete fails this task.
@@ -47,6 +50,7 @@ class VibeFeedbackSensor(BaseSensorOperator):
         *,
         plan: WorkflowPlan | None = None,
         task_ids: Mapping[str, str] | None = None,
+        budget: SharedBudget | None = None,
         external_dag_id: str | None = None,
         external_run_id: str | None = None,
         fail_when_incomplete: bool = True,
@@ -58,6 +62,7 @@ class VibeFeedbackSensor(BaseSensorOperator):
             raise ValueError("VibeFeedbackSensor needs either the plan of its own DAG or an external_dag_id")
         self.plan = plan
         self.task_ids = dict(task_ids or {})
+        self.budget = budget
         self.external_dag_id = external_dag_id
         self.external_run_id = external_run_id
         self.fail_when_incomplete = fail_when_incomplete
@@ -103,9 +108,14 @@ class VibeFeedbackSensor(BaseSensorOperator):
         if waiting:
             self.log.info("%d of %d nodes are not done yet", len(waiting), len(statuses))
             return None
+        used = used_by_task(context, self.budget) if self.budget else {}
+        traces = {node_id: self._trace(context, node_id, status) for node_id, status in statuses.items()}
         return gather_result(
             self.plan,
-            {node_id: self._trace(context, node_id, status) for node_id, status in statuses.items()},
+            {
+                node_id: replace(trace, usage=used.get(self.task_ids[node_id]))
+                for node_id, trace in traces.items()
+            },
             started_at=dag_run.start_date,
             completed_at=datetime.now(UTC),
             dag_id=dag_run.dag_id,

@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_vibe.tools.artifacts import ArtifactError, load_artifact, save_artifact
     from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError, ToolResult
+    from airflow_provider_vibe.tools.budget import BudgetSpent, within_budget
     from airflow_provider_vibe.tools.builtin import builtin_tools
     from airflow_provider_vibe.tools.decorator import tool
     from airflow_provider_vibe.tools.inputs import InputIssue, check_inputs
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_vibe.tools.threads import run_in_thread
 
 __all__ = [
+    "ArtifactError",
+    "BudgetSpent",
     "InputIssue",
     "Tool",
     "ToolError",
@@ -27,13 +31,18 @@ __all__ = [
     "build_registry",
     "builtin_tools",
     "check_inputs",
+    "load_artifact",
     "load_tools",
     "run_in_thread",
+    "save_artifact",
     "tool",
+    "within_budget",
 ]
 
 _HOMES = {
+    "artifacts": ("ArtifactError", "load_artifact", "save_artifact"),
     "base": ("Tool", "ToolError", "ToolFailed", "ToolInputError", "ToolResult"),
+    "budget": ("BudgetSpent", "within_budget"),
     "builtin": ("builtin_tools",),
     "decorator": ("tool",),
     "inputs": ("InputIssue", "check_inputs"),

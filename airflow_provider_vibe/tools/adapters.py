@@ -31,6 +31,7 @@ class AdaptedTool:
         spec = tool.spec
         self.tool = tool
         self.name = spec.name
+        self.calls_models = bool(getattr(tool, "calls_models", False))
         self.description = getattr(spec, "description", None) or ""
         self.input_schema = _usable_schema(self.name, getattr(spec, "input_schema", None))
 

@@ -31,7 +31,10 @@ class Tool(Protocol):
 
     ``name`` is how a plan asks for it, ``input_schema`` a JSON Schema (2020-12) of ``inputs``. ``context``
     holds ``node_id``, ``node_description``, ``workflow_context`` (the texts of the node's dependencies as
-    one string), ``previous_outputs`` (``{node id: output}``), ``run`` and ``vibe``.
+    one string), ``previous_outputs`` (``{node id: output}``), ``run``, ``vibe`` and ``try_number``. A tool
+    that asks models has ``calls_models = True``, or makes its calls by
+    :func:`~airflow_provider_vibe.tools.budget.within_budget`, so that a plan's budget can stop it. A tool
+    may have a ``version``, a text: what another version of it made in an earlier run is not taken over.
     """
 
     name: str
@@ -52,4 +55,10 @@ class ToolInputError(VibeError, ValueError):
 
 
 class ToolFailed(VibeError, RuntimeError):
-    """A tool reported that it did not succeed (``ToolResult.success`` is False)."""
+    """A tool reported that it did not succeed (``ToolResult.success`` is False).
+
+    ``stands_for``: the names of the classes of an error that it takes the place of, since that one's words
+    are not for showing.
+    """
+
+    stands_for: tuple[str, ...] = ()

@@ -25,19 +25,25 @@ class FunctionTool:
         context instead. A plain function runs in a thread.
     :param name: how a plan asks for it; default: the function's name.
     :param description: default: the first paragraph of the docstring.
+    :param calls_models: whether it asks models; then it is not started once a plan's budget is spent.
     :raises ToolError: the signature cannot be described as JSON.
     """
 
     input_schema: Mapping[str, Any]
 
     def __init__(
-        self, function: Callable[..., Any], name: str | None = None, description: str | None = None
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        description: str | None = None,
+        calls_models: bool = False,
     ) -> None:
         if not (inspect.isfunction(function) or inspect.ismethod(function)):
             raise ToolError(f"@tool is for functions, not for {function!r}")
         self.function = function
         self.name = name if name is not None else function.__name__
         self.description = description if description is not None else _first_paragraph(function)
+        self.calls_models = calls_models
         self._takes_context = _CONTEXT in inspect.signature(function).parameters
         self._arguments = _arguments_of(function)
         try:
@@ -76,19 +82,20 @@ def tool(name: Callable[..., Any], /) -> FunctionTool: ...
 
 @overload
 def tool(
-    name: str | None = None, *, description: str | None = None
+    name: str | None = None, *, description: str | None = None, calls_models: bool = False
 ) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 
 
-def tool(name: Any = None, *, description: str | None = None) -> Any:
+def tool(name: Any = None, *, description: str | None = None, calls_models: bool = False) -> Any:
     """Make a function a tool: ``@tool``, ``@tool("word_count")`` or ``@tool("word_count", description=...)``.
 
     :param name: how a plan asks for it; default: the function's name.
     :param description: default: the first paragraph of the function's docstring.
+    :param calls_models: whether it asks models; then it is not started once a plan's budget is spent.
     """
     if callable(name):
         return FunctionTool(name)
-    return lambda function: FunctionTool(function, name, description)
+    return lambda function: FunctionTool(function, name, description, calls_models)
 
 
 def _arguments_of(function: Callable[..., Any]) -> TypeAdapter[dict[str, Any]]:

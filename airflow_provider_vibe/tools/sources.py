@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_vibe.tools.adapters import (
     AdaptedTool,
@@ -16,12 +16,23 @@ from airflow_provider_vibe.tools.adapters import (
 )
 from airflow_provider_vibe.tools.base import Tool, ToolError
 from airflow_provider_vibe.tools.builtin import BuiltinTool
+from airflow_provider_vibe.tools.unusable import UnusableTool, told
 
 ENTRY_POINT_GROUP = "airflow_provider_vibe.tools"
 _EXPECTED = "expected a tool, an iterable of tools, a registry, or a callable that returns one of these"
 
-Source = tuple[str, Any]
-"""Where it comes from, in words that can stand behind "from", and what was found there."""
+
+class Source(NamedTuple):
+    """A place that tools come from.
+
+    :param origin: the place, in words that can stand behind "from".
+    :param offered: what was found there.
+    :param version: of the tools there that do not tell their own; None when it is not known.
+    """
+
+    origin: str
+    offered: Any
+    version: str | None = None
 
 
 def entry_point_sources() -> Iterator[Source]:
@@ -33,7 +44,8 @@ def entry_point_sources() -> Iterator[Source]:
         entry_points(group=ENTRY_POINT_GROUP), key=lambda found: (found.name, found.value)
     ):
         origin = f"entry point {entry_point.name!r} ({entry_point.value}{_distribution(entry_point)})"
-        yield origin, _imported(entry_point.value, origin)
+        version = entry_point.dist.version if entry_point.dist is not None else None
+        yield Source(origin, _imported(entry_point.value, origin), version)
 
 
 def factory_sources(factories: Sequence[str]) -> Iterator[Source]:
@@ -44,7 +56,7 @@ def factory_sources(factories: Sequence[str]) -> Iterator[Source]:
     """
     for path in factories:
         origin = f"factory {path.strip()!r}"
-        yield origin, _imported(path.strip(), origin)
+        yield Source(origin, _imported(path.strip(), origin))
 
 
 def tools_of(origin: str, offered: Any) -> Iterator[Tool]:
@@ -54,12 +66,12 @@ def tools_of(origin: str, offered: Any) -> Iterator[Tool]:
     :param offered: a tool, an iterable of tools, a registry, or a callable that returns one of these.
     :raises ToolError: it is none of these, or the call failed.
     """
-    if (tools := _tools_in(offered)) is None and callable(offered):
+    if (tools := _listed(origin, offered)) is None and callable(offered):
         try:
             offered = offered()
         except Exception as error:
-            raise ToolError(f"{origin}: the call failed: {type(error).__name__}: {error}") from error
-        tools = _tools_in(offered)
+            raise ToolError(f"{origin}: the call failed: {told(error)}") from error
+        tools = _listed(origin, offered)
     if tools is None:
         raise ToolError(f"{origin} gives {_described(offered)}; {_EXPECTED}")
     for candidate in tools:
@@ -68,8 +80,16 @@ def tools_of(origin: str, offered: Any) -> Iterator[Tool]:
         yield adapted
 
 
-def _tools_in(offered: Any) -> Iterable[Any] | None:
+def _listed(origin: str, offered: Any) -> list[Any] | None:
     """The candidates in *offered*; None when it is nothing that holds tools."""
+    try:
+        tools = _tools_in(offered)
+        return None if tools is None else list(tools)
+    except Exception as error:  # a generator, or a registry, may raise anything
+        raise ToolError(f"{origin}: its tools cannot be listed: {told(error)}") from error
+
+
+def _tools_in(offered: Any) -> Iterable[Any] | None:
     if isinstance(offered, type):
         return None
     if (single := _as_tool(offered)) is not None:
@@ -82,13 +102,26 @@ def _tools_in(offered: Any) -> Iterable[Any] | None:
 
 
 def _as_tool(candidate: Any) -> Tool | None:
+    """The tool that *candidate* is, or what stands in for one that fails when it is looked at."""
     if isinstance(candidate, type):
         return None
     if isinstance(candidate, BuiltinTool):  # to ask whether it is a Tool would import it
         return candidate
-    if isinstance(candidate, Tool):
-        return candidate
-    return AdaptedTool(candidate) if is_foreign_tool(candidate) else None
+    try:
+        if isinstance(candidate, Tool):  # reads all that a tool has
+            return candidate
+        return AdaptedTool(candidate) if is_foreign_tool(candidate) else None
+    except Exception as error:  # a property can raise anything
+        return UnusableTool(_name_of(candidate), told(error))
+
+
+def _name_of(candidate: Any) -> str:
+    try:
+        name: str = getattr(candidate, "spec", candidate).name
+    except Exception as error:
+        kind = f"{type(candidate).__module__}.{type(candidate).__qualname__}"
+        raise ToolError(f"a {kind} fails when it is asked for its name: {told(error)}") from error
+    return name
 
 
 def _imported(path: str, origin: str) -> Any:

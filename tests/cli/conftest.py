@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.fakes import FakeReader
 
-COMMANDS = ("watch", "result", "graph")
+COMMANDS = ("watch", "result", "graph", "compare", "checkpoint")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -70,6 +71,8 @@ class FakeReader:
         self.left = dict(left or {})
         self.asked: list[tuple[str, str]] = []
         self.versions: list[int | None] = []
+        self.text: str | None = json.dumps(content)
+        self.started: list[tuple[str, Mapping[str, Any]]] = []
         self._structure = structure(content)
         self._tasks: Mapping[str, TaskState] = {}
 
@@ -99,6 +102,13 @@ class FakeReader:
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
         self.asked.append((task_id, key))
         return self.left.get((task_id, key))
+
+    def source(self, dag_id: str, version: int | None) -> str | None:
+        return self.text if dag_id == self.dag_id else None
+
+    def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        self.started.append((dag_id, conf))
+        return "manual__new"
 
 
 def outcome(status: str = "completed", quality: float | None = 0.8, **fields: Any) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from argparse import Namespace
 
 import pytest
@@ -95,7 +98,7 @@ def test_two_plans_of_one_id_are_a_problem_of_the_second(tmp_path, capsys):
     write(tmp_path, "b.vibe.json", plan(node("a"), id="same"))
     assert lint_exit(tmp_path) == 1
     assert (
-        f"{tmp_path}/b.vibe.json: duplicate-plan /id: 'same' is already the plan in"
+        f"{tmp_path}/b.vibe.json:1:8: duplicate-plan /id: 'same' is already the plan in"
         in capsys.readouterr().out
     )
 
@@ -116,3 +119,71 @@ def test_wrong_setting_exits_with_2_and_says_which(tmp_path, capsys, monkeypatch
     write(tmp_path, "a.vibe.json", plan(node("a")))
     assert lint_exit(tmp_path) == 2
     assert "[vibe] missing_tool should not be 'simulat' (did you mean 'simulate'?)" in capsys.readouterr().err
+
+
+def test_file_that_is_given_twice_is_one_plan(tmp_path, capsys, monkeypatch):
+    path = write(tmp_path / "deep", "a.vibe.json", plan(node("a")))
+    (tmp_path / "link").symlink_to(tmp_path / "deep")
+    monkeypatch.chdir(tmp_path)
+    assert lint_exit("deep/a.vibe.json", path, ".", "deep", "link/a.vibe.json") == 0
+    assert capsys.readouterr().out == "1 plan, no problems\n"
+
+
+def test_link_to_a_plan_is_another_plan_as_it_is_to_airflow(tmp_path, capsys):
+    path = write(tmp_path, "a.vibe.json", plan(node("a")))
+    (tmp_path / "b.vibe.json").symlink_to(path)
+    assert lint_exit(tmp_path) == 1
+    assert "b.vibe.json:1:8: duplicate-plan" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("", "there is no ''"), ("x.py", "x.py is no plan file"), ("x", "x is no plan file")]
+)
+def test_what_can_be_no_plan_is_not_read_as_one(tmp_path, capsys, monkeypatch, path, words):
+    write(tmp_path, "a.vibe.json", plan(node("a")))
+    (tmp_path / "x.py").write_text("pass")
+    (tmp_path / "x").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert lint_exit(path, "a.vibe.json") == 2
+    told = capsys.readouterr()
+    assert words in told.err and told.out == ""
+
+
+def command(*words, **environment):
+    """The command as it is typed, with its output as bytes."""
+    program = f"import sys; from airflow.__main__ import main; sys.argv[1:] = {['vibe', *map(str, words)]!r}; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_json_is_all_there_is_on_stdout(tmp_path):
+    path = write(tmp_path, "bad.vibe.yaml", BAD)
+    write(tmp_path, ".airflowignore", "old/\n")  # Airflow's own code for it warns
+    out, err = command("lint", tmp_path, "--format", "json").communicate(timeout=60)
+    assert json.loads(out)[0]["file"] == str(path)
+    assert b"deprecated" in err
+
+
+def test_reader_that_has_gone_away_is_no_accident(tmp_path):
+    write(tmp_path, "a.vibe.json", plan(*(node(f"n{number}", type="?") for number in range(400))))
+    running = command("lint", tmp_path)
+    running.stdout.close()
+    assert running.wait(timeout=60) == 2
+    assert b"BrokenPipe" not in running.stderr.read()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_terminal_of_few_characters_is_given_the_others_escaped(tmp_path, encoding):
+    path = write(tmp_path, "a.vibe.json", plan(node("ä日😀", type="?"), node("ä日😀")))
+    out, err = command("lint", path, PYTHONIOENCODING=encoding).communicate(timeout=60)
+    assert b"Traceback" not in err
+    assert r"\u65e5\ud83d\ude00" in out.decode(encoding)
+    out, err = command(
+        "graph", write(tmp_path, "b.vibe.json", plan(node("日"))), PYTHONIOENCODING=encoding
+    ).communicate(timeout=60)
+    assert b"Traceback" not in err
+    assert r"(\u65e5)" in out.decode(encoding)

@@ -109,3 +109,22 @@ def test_airflow_that_never_ran_is_told(airflow_db, monkeypatch):
 class _NoTables:
     def has_table(self, name):
         return False
+
+
+def test_parameters_and_source_are_read(ran):
+    reader = DatabaseReader()
+    assert reader.run(ran.dag_id, ran.run_id).conf == {}
+    assert reader.source("no-such-dag", None) is None
+    assert isinstance(reader.source(ran.dag_id, None), str)
+
+
+def test_run_is_started_with_its_parameters(ran):
+    reader = DatabaseReader()
+    run_id = reader.start_run(ran.dag_id, {"reuse_from": ran.run_id})
+    started = reader.run(ran.dag_id, run_id)
+    assert (started.state, started.conf) == ("queued", {"reuse_from": ran.run_id})
+
+
+def test_run_of_a_dag_that_is_not_there_is_told(airflow_db):
+    with pytest.raises(VibeError, match=r"DAG 'no-such-dag' cannot be started: .*not found"):
+        DatabaseReader().start_run("no-such-dag", {})

@@ -51,6 +51,12 @@ def test_name_becomes_the_id_as_it_is(tmp_path, capsys, name):
     assert reading.plan.id == name
 
 
+@pytest.mark.parametrize("name", ["on", "OFF", "yes", "no", "y", "N", "true", "null", "12.5", "2026-01-05"])
+def test_name_is_the_same_text_to_every_reader_of_yaml(tmp_path, capsys, name):
+    new_exit(name, tmp_path)
+    assert (tmp_path / f"{name}.vibe.yaml").read_text().splitlines()[2].startswith(f'id: "{name}"  #')
+
+
 def test_ending_may_be_written_too(tmp_path, capsys):
     assert new_exit("tea.vibe.yaml", tmp_path) == 0
     assert (tmp_path / "tea.vibe.yaml").exists()

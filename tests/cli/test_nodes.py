@@ -40,6 +40,11 @@ def test_nodes_nesting_types_and_groups_are_those_of_the_plan(path):
     agrees(content, run_plan(content))
 
 
+def test_the_account_of_a_budget_is_none_of_the_nodes():
+    content = plan(composite("both", [node("x"), node("y", "x")]), node("z"), budget={"requests": 3})
+    agrees(content, run_plan(content))
+
+
 @st.composite
 def trees(draw):
     """Plans of any shape without a cycle, with ids that Airflow takes and others that it does not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from argparse import Namespace
 from typing import Any
@@ -299,8 +300,9 @@ def test_login_does_not_show_what_it_holds():
 
 
 def test_what_a_user_may_not_see_is_told(airflow, reader):
-    airflow.expect_request("/api/v2/dags/tea/dagRuns").respond_with_json({"detail": "Forbidden"}, 403)
-    with pytest.raises(LoginRefused, match="does not show /api/v2/dags/tea/dagRuns to this user"):
+    airflow.expect_request("/api/v2/dags/tea/dagRuns").respond_with_json({"detail": "Invalid\nJWT"}, 403)
+    words = r"does not show /api/v2/dags/tea/dagRuns to this user: Invalid\\nJWT"
+    with pytest.raises(LoginRefused, match=words):
         reader.run_ids("tea")
 
 
@@ -350,6 +352,47 @@ def test_page_that_is_no_airflow_is_told(airflow, reader):
         reader.dag_ids()
 
 
+READS = {
+    "dag_ids": lambda reader: reader.dag_ids(),
+    "run_ids": lambda reader: reader.run_ids("d"),
+    "run": lambda reader: reader.run("d", "r"),
+    "task_states": lambda reader: reader.task_states("d", "r"),
+    "structure": lambda reader: reader.structure("d", None),
+    "xcom": lambda reader: reader.xcom("d", "r", "a", "k"),
+    "source": lambda reader: reader.source("d", None),
+    "start_run": lambda reader: reader.start_run("d", {}),
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *({}, [], 5, "x", [[]]),
+        {"dags": 5, "dag_runs": 5, "task_instances": 5, "tasks": 5},
+        {"dags": [5], "dag_runs": [5], "task_instances": [5], "tasks": [5], "total_entries": 1},
+        {"dags": [{}], "dag_runs": [{}], "task_instances": [{}], "tasks": [{}], "total_entries": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("read", READS)
+def test_other_json_than_airflow_s_is_told(httpserver, read, content):
+    httpserver.expect_request(re.compile(".*")).respond_with_json(content)
+    with (
+        RestReader(httpserver.url_for("/"), timeout=5) as reader,
+        pytest.raises(ApiError, match=r"answers, but not as Airflow 3 does \(\w+Error: "),
+    ):
+        READS[read](reader)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"start_date": "yesterday"}, {"dag_versions": [{"version_number": "x"}, {"version_number": 1}]}]
+)
+def test_run_that_airflow_would_not_tell_is_told(airflow, reader, fields):
+    answer(airflow, "/api/v2/dags/d/dagRuns/r", dag_run(**fields))
+    with pytest.raises(ApiError, match="answers, but not as Airflow 3 does"):
+        reader.run("d", "r")
+
+
 def test_redirect_is_told_and_not_followed(airflow, monkeypatch):
     elsewhere = Response(status=307, headers={"Location": "https://elsewhere.example/"})
     airflow.expect_request("/api/v2/dags").respond_with_response(elsewhere)
@@ -396,3 +439,43 @@ def test_command_tells_it_in_one_line_and_exits_with_2(airflow, capsys):
     assert stopped.value.code == 2
     url = airflow.url_for("/").rstrip("/")
     assert capsys.readouterr().err == f"airflow vibe watch: {url} answers 500: oh no\n"
+
+
+# plans and new runs
+
+
+def test_source_of_a_version_is_read(airflow, reader):
+    answer(airflow, "/api/v2/dagSources/d", {"content": "new"}, query_string="version_number=3")
+    answer(airflow, "/api/v2/dagSources/d", {"content": "latest"}, query_string="")
+    airflow.expect_request("/api/v2/dagSources/e").respond_with_json({}, status=404)
+    assert reader.source("d", 3) == "new"
+    assert reader.source("d", None) == "latest"
+    assert reader.source("e", None) is None
+
+
+def test_parameters_of_a_run_are_read(airflow, reader):
+    answer(airflow, f"/api/v2/dags/d/dagRuns/{RUN}", dag_run(conf={"topic": "tea"}))
+    assert reader.run("d", RUN).conf == {"topic": "tea"}
+
+
+def test_run_is_started_once_with_its_parameters(airflow, reader):
+    sent = {"logical_date": None, "conf": {"reuse_from": "r"}}
+    airflow.expect_ordered_request("/api/v2/dags/d/dagRuns", method="POST", json=sent).respond_with_json(
+        {"dag_run_id": "manual__2"}
+    )
+    assert reader.start_run("d", {"reuse_from": "r"}) == "manual__2"
+    airflow.check()
+
+
+def test_run_that_airflow_refuses_is_told_with_its_reason(airflow, reader):
+    airflow.expect_request("/api/v2/dags/d/dagRuns", method="POST").respond_with_json(
+        {"detail": "'topic' is a required property"}, status=400
+    )
+    with pytest.raises(ApiError, match=r"answers 400 .*'topic' is a required property"):
+        reader.start_run("d", {})
+
+
+def test_run_of_a_dag_that_is_not_there_is_told(airflow, reader):
+    with pytest.raises(ApiError, match="has no DAG 'e' to start"):
+        airflow.expect_request("/api/v2/dags/e/dagRuns").respond_with_json({}, status=404)
+        reader.start_run("e", {})

@@ -47,7 +47,16 @@ def gathered(**changes) -> dict:
     )
     traces = {
         "a": Trace(
-            ExecutionStatus.COMPLETED, good, {"result": {"text": "hello", "uri": "file:///tmp/a.txt"}}
+            ExecutionStatus.COMPLETED,
+            good,
+            {
+                "result": {
+                    "text": "hello",
+                    "uri": "file:///tmp/a.txt",
+                    "image": {"uri": "file:///tmp/i.png"},
+                },
+                "artifacts": {"metadata": {"uri": "file:///tmp/metadata.json"}},
+            },
         ),
         "x": Trace(failed, bad),
         "both": Trace(ExecutionStatus.SKIPPED),
@@ -86,9 +95,20 @@ def test_table_has_a_row_for_each_node_and_ends_with_what_came_of_it(reading, ca
         "✘ x failed 1.25 2 gone [away]",
         "↷ z skipped 'x' failed",
         "wrote file:///tmp/a.txt",
+        "wrote file:///tmp/i.png",
+        "wrote file:///tmp/metadata.json",
         "replan x: retry_with_backoff",
         "plan failed: 1 of 4 nodes failed: x, in 9.5 s",
     ]
+
+
+def test_table_says_what_was_reused(reading, capsys):
+    stored = gathered()
+    stored["node_results"]["a"]["reused_from"] = "manual__0"
+    reading(finished(stored=stored))
+    assert result_exit() == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "✔ a completed 0.8 1.25 1 reused from manual__0" in lines
 
 
 def test_json_is_the_result_as_it_is_stored(reading, capsys):

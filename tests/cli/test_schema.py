@@ -75,6 +75,11 @@ def everything() -> dict[str, Any]:
     return plan(
         node("a", estimated_duration=30, run=settings, **{"x-note": {"any": "thing"}}),
         composite("c", [node("d", estimated_duration="5")], "a"),
+        node(
+            "good",
+            checks=[{"must_contain": ["${params.count}"], "weight": 2}, {"judge": "x"}],
+            on_fail="retry",
+        ),
         node("own", "c", parameters={"tool": "my_tool", "tool_inputs": {"free": [1]}, "note": None}),
         node("refs", "a", parameters={"tool": "keywords", "tool_inputs": {"top": "${params.count}"}}),
         node("empty", "a", parameters={"tool": "combine", "tool_inputs": None}),
@@ -139,6 +144,12 @@ MISTAKES = {
     "input too large": with_tool("keywords", top=1000),
     "input of another kind": with_tool("combine", pieces="one"),
     "name of no template": with_tool("template_fill", template_name="blog"),
+    "two kinds in one check": with_node(checks=[{"min_words": 1, "max_words": 5}]),
+    "check of no kind": with_node(checks=[{"weight": 2}]),
+    "misspelt check": with_node(checks=[{"min_word": 5}]),
+    "no phrases": with_node(checks=[{"must_contain": []}]),
+    "judge without a rubric": with_node(checks=[{"judge": {"model": "m"}}]),
+    "unknown way to fail": with_node(checks=[{"min_words": 5}], on_fail="stop"),
     "input missing": with_tool("write_file", text="x"),
     "all inputs missing": with_node(parameters={"tool": "write_file"}),
 }

@@ -36,11 +36,11 @@ def run_scripted(airflow_db, scripted_settings):
     from airflow_provider_vibe.dag.translator import PlanTranslator
     from airflow_provider_vibe.plan.reading import examine
 
-    def run(plan_json, script):
+    def run(plan_json, script, conf=None):
         settings = scripted_settings(script)
         raw = json.dumps(copy.deepcopy(plan_json)).encode()
         plan = examine(raw, "plan.vibe.json", settings.rules).plan_or_raise()
-        result = run_locally(build_dag(plan, _WithHandlers(settings, script)), {})
+        result = run_locally(build_dag(plan, _WithHandlers(settings, script)), conf or {})
         return SimpleNamespace(plan=plan, calls=script.calls), result
 
     class _WithHandlers(PlanTranslator):

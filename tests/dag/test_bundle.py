@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from airflow_provider_vibe.dag import archive as archive_module
-from airflow_provider_vibe.dag import bundle as bundle_module
+from airflow_provider_vibe.dag import endings as endings_module
 from airflow_provider_vibe.dag import folder as folder_module
 from airflow_provider_vibe.dag.bundle import VibePlanBundle
-from airflow_provider_vibe.dag.snapshots import SnapshotError
+from airflow_provider_vibe.dag.snapshots import SnapshotError, loader_of
+from airflow_provider_vibe.dag.translator import PlanTranslator
 from airflow_provider_vibe.dag.unfinished import UnfinishedRun
+from airflow_provider_vibe.plan.identity import airflow_id, sha256
 from tests.dag.plans import node, plan, write
 
 
@@ -43,13 +47,23 @@ def machine(tmp_path, monkeypatch):
 
 @pytest.fixture
 def unfinished(monkeypatch):
-    """Says which runs have not ended: pairs of a plan and a version; None: nobody knows."""
+    """Says which runs have not ended: pairs of a plan id and a version, the latest first; or nobody knows.
+
+    Airflow is asked for them only when need be: ``unfinished.asked`` says how often it was.
+    """
 
     def say(*runs: tuple[str, str], known: bool = True) -> None:
-        found = {UnfinishedRun(f"{name}.py", version) for name, version in runs} if known else None
-        for module in (bundle_module, archive_module):
-            monkeypatch.setattr(module, "unfinished_runs", lambda name: found)
+        found = [UnfinishedRun(loader_of(plan_id), version) for plan_id, version in runs] if known else None
 
+        def answer(name: str) -> list[UnfinishedRun] | None:
+            say.asked += 1  # type: ignore[attr-defined]
+            return found
+
+        in_use = None if found is None else {run.version for run in found}
+        monkeypatch.setattr(endings_module, "unfinished_runs", answer)
+        monkeypatch.setattr(archive_module, "versions_in_use", lambda name: in_use)
+
+    say.asked = 0  # type: ignore[attr-defined]
     say()
     return say
 
@@ -69,6 +83,7 @@ def bundle(tmp_path, plans, machine, unfinished):
 def settled(monkeypatch):
     """Files count as long written."""
     monkeypatch.setattr(folder_module, "SETTLED_SECONDS", -1.0)
+    monkeypatch.setattr(endings_module, "LATE_SECONDS", -1.0)
 
 
 def put(plans: Path, *ids: str, **fields: Any) -> None:
@@ -97,6 +112,10 @@ def errors_of(bundle: VibePlanBundle) -> dict[str, str]:
     """Import errors by the file of the snapshot."""
     errors: dict[str, str] = bag_of(bundle).import_errors
     return errors
+
+
+def loaders_of(bundle: VibePlanBundle) -> set[str]:
+    return {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*.py")}
 
 
 def disk(folder: Path) -> dict[str, tuple[int, int]]:
@@ -148,9 +167,9 @@ def test_changed_plan_is_a_new_version_beside_the_old_one(bundle, plans, settled
     put(plans, "two", tags=["new"])
     made.refresh()
     assert made.path != old and old.is_dir()
-    assert (made.path / "one.vibe.json").samefile(old / "one.vibe.json")
-    assert "new" in (made.path / "two.vibe.json").read_text()
-    assert "new" not in (old / "two.vibe.json").read_text()
+    assert (made.path / ".plans/one.vibe.json").samefile(old / ".plans/one.vibe.json")
+    assert "new" in (made.path / ".plans/two.vibe.json").read_text()
+    assert "new" not in (old / ".plans/two.vibe.json").read_text()
 
 
 def test_change_taken_back_is_the_version_it_was(bundle, plans):
@@ -170,7 +189,7 @@ def test_pinned_bundle_stays_as_it_is_and_refuses_to_refresh(bundle, plans):
     pinned = begun(bundle(version=version))
     put(plans, "one", tags=["new"])
     begun(bundle())
-    assert version_of(pinned) == version and "new" not in (pinned.path / "one.vibe.json").read_text()
+    assert version_of(pinned) == version and "new" not in (pinned.path / ".plans/one.vibe.json").read_text()
     with pytest.raises(SnapshotError, match=f"bundle 'plans' is pinned to version {version}"):
         pinned.refresh()
 
@@ -236,8 +255,9 @@ def test_failed_upload_is_tried_again(bundle, plans, tmp_path):
     put(plans, "one")
     (tmp_path / "kept").touch()  # a file where the folder is to be
     made = bundle()
-    with pytest.raises(OSError):
+    with pytest.raises(SnapshotError) as raised:
         made.initialize()
+    assert f"cannot use 'snapshots' of bundle 'plans', file://{tmp_path}/kept: " in str(raised.value)
     (tmp_path / "kept").unlink()
     made.refresh()
     assert (tmp_path / "kept" / "plans" / f"{version_of(made)}.zip").is_file()
@@ -247,7 +267,7 @@ def test_keep_forgets_old_versions_but_not_that_of_an_unfinished_run(bundle, pla
     put(plans, "one")
     made = begun(bundle(keep=2))
     first = version_of(made)
-    unfinished(("one.vibe.json", first))
+    unfinished(("one", first))
     for number in range(5):
         put(plans, "one", tags=[str(number)])
         made.refresh()
@@ -267,10 +287,8 @@ def test_each_plan_is_a_file_of_its_own_and_has_its_own_errors(bundle, plans):
     bag = bag_of(made)
     assert set(bag.dags) == {"one", "two"}
     errors = errors_of(made)
-    assert errors.keys() == {"bad.vibe.yaml.py"}
-    assert (
-        "bad.vibe.yaml:3:1: unknown-key /root_node: a plan has no 'root_node'" in errors["bad.vibe.yaml.py"]
-    )
+    assert errors.keys() == {"bad.vibe.py"}
+    assert "bad.vibe.yaml:3:1: unknown-key /root_node: a plan has no 'root_node'" in errors["bad.vibe.py"]
 
 
 def test_second_plan_of_an_id_is_refused_and_names_the_first(bundle, plans):
@@ -359,7 +377,7 @@ def test_plan_that_is_a_zip_archive_is_no_dag_file_to_airflow(bundle, plans, tmp
     put(plans, "good")
     made = begun(bundle())
     listed = find_dag_file_paths(made.path, safe_mode=True)
-    assert all(path.endswith(".vibe.json.py") or path.endswith(".vibe.yaml.py") for path in listed)
+    assert all(path.endswith(".py") for path in listed)
     assert set(bag_of(made).dags) == {"good"}
     assert errors_of(made).keys() == {"zip.vibe.json.py", "both.vibe.yaml.py"}
     assert not (tmp_path / "ran").exists()
@@ -392,13 +410,13 @@ def test_code_tab_shows_the_plan_and_another_version_changes_no_serialisation(bu
         return dag.fileloc, SerializedDagModel.hash(DagSerialization.to_dict(dag))
 
     file, first = parsed()
-    assert file == str(made.path / "one.vibe.json")
+    assert file == str(made.path / ".plans/one.vibe.json")
     put(plans, "two", tags=["new"])
     made.refresh()
     other, second = parsed()
-    assert other == str(made.path / "one.vibe.json") != file
+    assert other == str(made.path / ".plans/one.vibe.json") != file
     assert first == second
-    assert bag_of(made).dags["one"].relative_fileloc == "one.vibe.json.py"
+    assert bag_of(made).dags["one"].relative_fileloc == "one.vibe.py"
 
 
 def test_a_hundred_refreshes_and_parses_of_unchanged_plans_change_nothing(
@@ -435,7 +453,7 @@ def test_plan_that_goes_away_stays_without_a_schedule_until_its_run_has_ended(bu
     made = begun(bundle())
     version = version_of(made)
     assert bag_of(made).dags["goes"].schedule is not None
-    unfinished(("goes.vibe.json", version))
+    unfinished(("goes", version))
     (plans / "goes.vibe.json").unlink()
     for _ in range(3):
         made.refresh()
@@ -450,7 +468,7 @@ def test_plan_that_goes_away_stays_without_a_schedule_until_its_run_has_ended(bu
 def test_ending_plan_outlives_a_restart_and_a_database_that_does_not_answer(bundle, plans, unfinished):
     put(plans, "stays", "goes")
     version = version_of(begun(bundle()))
-    unfinished(("goes.vibe.json", version))
+    unfinished(("goes", version))
     (plans / "goes.vibe.json").unlink()
     restarted = begun(bundle())
     assert set(bag_of(restarted).dags) == {"stays", "goes"}
@@ -465,20 +483,239 @@ def test_ending_plan_outlives_a_restart_and_a_database_that_does_not_answer(bund
 def test_plan_that_has_moved_is_the_one_that_is_there_and_no_ending_one(bundle, plans, unfinished):
     put(plans, "one")
     made = begun(bundle())
-    unfinished(("one.vibe.json", version_of(made)))
+    unfinished(("one", version_of(made)))
     (plans / "one.vibe.json").rename(plans / "moved.vibe.json")
     made.refresh()
-    assert {path.name for path in made.path.glob("*.py")} == {"moved.vibe.json.py"}
+    assert loaders_of(made) == {"one.vibe.py"}
+    assert not (made.path / ".endings").exists()
 
 
 def test_plan_that_comes_back_is_itself_again(bundle, plans, unfinished):
     put(plans, "one")
     made = begun(bundle())
     version = version_of(made)
-    unfinished(("one.vibe.json", version))
+    unfinished(("one", version))
     (plans / "one.vibe.json").unlink()
     made.refresh()
     assert version_of(made) != version
     put(plans, "one")
     made.refresh()
     assert version_of(made) == version
+
+
+def test_plan_that_moves_or_loses_its_id_to_another_file_stays_where_its_runs_look_for_it(
+    bundle, plans, unfinished, machine
+):
+    put(plans, "one")
+    made = begun(bundle())
+    version = version_of(made)
+    where = bag_of(made).dags["one"].relative_fileloc
+    unfinished(("one", version))
+    (plans / "one.vibe.json").rename(plans / "z.vibe.json")
+    made.refresh()
+    assert bag_of(made).dags["one"].relative_fileloc == where
+    write(plans, "a.vibe.json", plan(node("other"), id="one"))
+    made.refresh()
+    dag = bag_of(made).dags["one"]
+    assert dag.relative_fileloc == where and dag.has_task("other")
+    machine("worker")
+    assert bag_of(begun(bundle(version=version))).dags["one"].relative_fileloc == where
+
+
+@pytest.mark.parametrize("plan_id", ["x.vibe.json", ".hidden", "__init__", "plans", "a b/ç", "x" * 200])
+def test_loader_of_any_id_is_found(bundle, plans, plan_id):
+    write(plans, "x.vibe.json", plan(node("a"), id=plan_id))
+    made = begun(bundle())
+    (dag,) = bag_of(made).dags.values()
+    assert dag.relative_fileloc == loader_of(plan_id)
+    assert loaders_of(made) == {loader_of(plan_id)}
+
+
+@given(st.text(max_size=6), st.text(max_size=6))
+@example("x", "X").via("a file system that ignores case")
+@example("X", f"x-{sha256('X')[:8]}").via("an id like a digest of another")
+def test_loaders_of_two_dags_never_look_alike(one, other):
+    assume(airflow_id(one) != airflow_id(other))
+    assert loader_of(one).lower() != loader_of(other).lower()
+
+
+def test_ids_that_differ_by_case_are_two_plans(bundle, plans):
+    for plan_id in ("case", "Case", "CASE"):
+        write(plans, f"{plan_id}.vibe.json", plan(node("a"), id=plan_id))
+    made = begun(bundle())
+    assert set(bag_of(made).dags) == {"case", "Case", "CASE"}
+    assert len({name.lower() for name in loaders_of(made)}) == 3
+
+
+def test_two_ids_that_become_one_dag_id_are_refused(bundle, plans):
+    write(plans, "a.vibe.json", plan(node("a"), id="two words"))
+    write(plans, "b.vibe.json", plan(node("b"), id=airflow_id("two words")))
+    made = begun(bundle())
+    (dag,) = bag_of(made).dags.values()
+    assert dag.has_task("a")
+    (error,) = errors_of(made).values()
+    assert f"b.vibe.json: duplicate-plan /id: DAG '{dag.dag_id}' is already the plan in a.vibe.json" in error
+
+
+def test_file_whose_id_cannot_be_told_has_its_own_error(bundle, plans):
+    write(plans, "sub/cut.vibe.json", '{"id": "cut", ')
+    write(plans, "none.vibe.yaml", "source_vibe: {description: x}\n")
+    errors = errors_of(begun(bundle()))
+    assert errors.keys() == {"sub/cut.vibe.json.py", "none.vibe.yaml.py"}
+    assert "sub/cut.vibe.json:1:" in errors["sub/cut.vibe.json.py"]
+
+
+BROKEN = {"id": "one", "root_nodes": []}
+SCHEDULE = {"cron": "0 7 * * 1", "start_date": "2026-01-05"}
+
+
+@pytest.mark.parametrize("change", [BROKEN, plan(node("a", parameters={"tool": "nowhere"}), id="one")])
+def test_plan_broken_in_flight_loads_as_its_run_began_and_tells_its_problems_beside(
+    bundle, plans, unfinished, change
+):
+    put(plans, "one", schedule=SCHEDULE, tags=["old"])
+    made = begun(bundle())
+    unfinished(("one", version_of(made)))
+    write(plans, "one.vibe.json", change)
+    made.refresh()
+    dag = bag_of(made).dags["one"]
+    assert "old" in dag.tags and dag.schedule is None and dag.relative_fileloc == "one.vibe.py"
+    errors = errors_of(made)
+    assert errors.keys() == {"one.vibe.json.py"} and "one.vibe.json:1:" in errors["one.vibe.json.py"]
+    unfinished()
+    made.refresh()
+    assert bag_of(made).dags == {}
+    assert errors_of(made).keys() == {"one.vibe.py"} and "one.vibe.json:1:" in errors_of(made)["one.vibe.py"]
+    assert loaders_of(made) == {"one.vibe.py"}
+
+
+def test_plan_changed_in_flight_is_the_new_one_and_has_no_errors(bundle, plans, unfinished):
+    put(plans, "one", schedule=SCHEDULE)
+    made = begun(bundle())
+    unfinished(("one", version_of(made)))
+    put(plans, "one", schedule=SCHEDULE, tags=["new"])
+    made.refresh()
+    bag = bag_of(made)
+    assert bag.import_errors == {} and bag.dags["one"].relative_fileloc == "one.vibe.py"
+    assert "new" in bag.dags["one"].tags and bag.dags["one"].schedule is not None
+    assert bag.dags["one"].vibe_plan_file == str(made.path / ".plans/one.vibe.json")
+
+
+def test_plan_broken_again_and_again_falls_back_to_what_its_runs_could_begin_with(bundle, plans, unfinished):
+    put(plans, "one", tags=["good"])
+    made = begun(bundle())
+    runs = [("one", version_of(made))]
+    for number in range(4):
+        unfinished(*runs[-1:])
+        write(plans, "one.vibe.json", {**BROKEN, "tags": [str(number)]})
+        made.refresh()
+        assert "good" in bag_of(made).dags["one"].tags
+        runs.append(("one", version_of(made)))  # begun by hand, while the plan is broken
+    assert len(list((made.path / ".endings").rglob("*.vibe.json"))) == 1
+
+
+def test_latest_run_says_what_a_broken_plan_falls_back_to(bundle, plans, unfinished):
+    runs = []
+    made = None
+    for tag in ("first", "second"):
+        put(plans, "one", tags=[tag])
+        made = begun(bundle())
+        runs.insert(0, ("one", version_of(made)))
+    unfinished(*runs)
+    write(plans, "one.vibe.json", BROKEN)
+    made.refresh()
+    assert "second" in bag_of(made).dags["one"].tags
+
+
+def test_plan_whose_id_changes_in_flight_ends_under_the_old_one(bundle, plans, unfinished):
+    put(plans, "one", schedule=SCHEDULE)
+    made = begun(bundle())
+    unfinished(("one", version_of(made)))
+    for plan_id in ("ONE", "other"):
+        write(plans, "one.vibe.json", plan(node("a"), id=plan_id, schedule=SCHEDULE))
+        made.refresh()
+        dags = bag_of(made).dags
+        assert set(dags) == {"one", plan_id} and errors_of(made) == {}
+        assert dags["one"].schedule is None and dags[plan_id].schedule is not None
+    unfinished()
+    made.refresh()
+    assert set(bag_of(made).dags) == {"other"}
+
+
+def test_two_plans_of_one_file_after_the_other_both_end(bundle, plans, unfinished):
+    runs = []
+    made = bundle()
+    for plan_id in ("one", "two", "three"):
+        write(plans, "x.vibe.json", plan(node("a"), id=plan_id))
+        made.refresh()
+        runs.append((plan_id, version_of(made)))
+        unfinished(*runs)
+    assert set(bag_of(made).dags) == {"one", "two", "three"}
+
+
+def test_plan_that_can_no_longer_be_read_ends_as_it_was(bundle, plans, unfinished):
+    put(plans, "one")
+    made = begun(bundle())
+    unfinished(("one", version_of(made)))
+    (plans / "one.vibe.json").unlink()
+    os.mkfifo(plans / "one.vibe.json")
+    made.refresh()
+    assert set(bag_of(made).dags) == {"one"} and errors_of(made).keys() == {"one.vibe.json.py"}
+
+
+def test_plan_that_a_translator_refuses_falls_back_too(bundle, plans, unfinished, monkeypatch):
+    put(plans, "one", tags=["old"])
+    made = begun(bundle())
+    unfinished(("one", version_of(made)))
+    put(plans, "one", tags=["new"])
+    made.refresh()
+
+    def refuse_new(self: PlanTranslator, given: Any) -> list[str]:
+        if "new" in given.tags:
+            raise LookupError("not this one")
+        return list(given.tags)
+
+    monkeypatch.setattr(PlanTranslator, "tags", refuse_new)
+    assert "old" in bag_of(made).dags["one"].tags
+    assert "LookupError: not this one" in errors_of(made)["one.vibe.json.py"]
+
+
+def test_lost_version_of_a_run_hurts_nothing_else(bundle, plans, unfinished, caplog):
+    put(plans, "one", "two")
+    made = begun(bundle())
+    unfinished(("one", "0123"), ("gone", version_of(made)))
+    put(plans, "one", tags=["new"])
+    made.refresh()
+    assert set(bag_of(made).dags) == {"one", "two"}
+    assert "a run of one.vibe.py may not end" in caplog.text and "a run of gone.vibe.py" in caplog.text
+
+
+def test_airflow_is_asked_for_runs_only_after_a_change_and_while_plans_end(
+    bundle, plans, settled, unfinished
+):
+    put(plans, "one", "two")
+    made = begun(bundle())
+    assert unfinished.asked == 1
+    made.refresh()
+    assert unfinished.asked == 1
+    unfinished(("one", version_of(made)))
+    (plans / "one.vibe.json").unlink()
+    for _ in range(3):
+        made.refresh()
+    assert unfinished.asked == 4
+    unfinished()
+    for _ in range(3):
+        made.refresh()
+    assert unfinished.asked == 5
+
+
+def test_run_that_airflow_begins_with_the_version_before_is_seen_too(bundle, plans, unfinished):
+    put(plans, "one", "two")
+    made = begun(bundle())
+    before = version_of(made)
+    (plans / "one.vibe.json").unlink()
+    made.refresh()
+    assert set(bag_of(made).dags) == {"two"}
+    unfinished(("one", before))
+    made.refresh()
+    assert set(bag_of(made).dags) == {"one", "two"}

@@ -57,6 +57,12 @@ def test_plan_files_are_found_below_in_three_notations_and_sorted_by_path(tmp_pa
     assert names_in(tmp_path) == ["a-b/x.vibe.yaml", "a/deep/er/y.vibe.json", "a/x.vibe.json", "b.vibe.yml"]
 
 
+def test_hidden_folders_hold_no_plans_unless_one_asks_for_them(tmp_path):
+    some_plans(tmp_path, "a.vibe.json", ".revisions/a.r1.vibe.json", "in/.git/b.vibe.json", "in/c.vibe.json")
+    assert names_in(tmp_path) == ["a.vibe.json", "in/c.vibe.json"]
+    assert names_in(tmp_path / ".revisions") == ["a.r1.vibe.json"]
+
+
 @pytest.mark.parametrize("syntax", ["glob", "regexp"])
 def test_files_named_in_airflowignore_are_left_out_as_airflow_does(tmp_path, monkeypatch, syntax):
     from airflow._shared.module_loading import find_path_from_directory

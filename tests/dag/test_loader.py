@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_vibe.cli.lint import lint
 from airflow_provider_vibe.plan.identity import airflow_id
 from tests.dag.plans import node, plan, write
 
@@ -104,6 +106,68 @@ def test_plan_that_airflow_refuses_hurts_no_other(airflow_db, folder, monkeypatc
     assert set(bag.dags) == {"good"}
     (message,) = bag.import_errors.values()
     assert "refused.vibe.json: refused no DAG can be made of it" in message
+
+
+@pytest.fixture
+def with_hostile_tools(folder, monkeypatch):
+    """A DAG folder with a good plan, and one for each tool that fails in a way of its own."""
+    monkeypatch.setenv("AIRFLOW__VIBE__TOOL_FACTORIES", "tests.dag.hostile_tools.make_tools")
+    for name in ("raises", "circles", "keywords"):
+        text = {"text": "tea"} if name == "keywords" else {}
+        parameters = {"tool": name, "tool_inputs": text}
+        write(folder / "plans", f"{name}.vibe.json", plan(node("a", parameters=parameters), id=name))
+    return folder
+
+
+def test_tool_that_fails_when_it_is_looked_at_hurts_only_the_plans_that_name_it(
+    airflow_db, with_hostile_tools
+):
+    bag = bag_of(with_hostile_tools)
+    assert set(bag.dags) == {"keywords"}
+    (message,) = bag.import_errors.values()
+    assert "raises.vibe.json:1:" in message
+    assert "'raises' does not take these inputs: RuntimeError: no licence" in message
+    assert "'circles' does not take these inputs: its input_schema cannot be used: RecursionError" in message
+
+
+def test_lint_tells_a_tool_that_fails_when_it_is_looked_at(with_hostile_tools, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        lint(Namespace(paths=[str(with_hostile_tools / "plans")], format="text"))
+    assert stopped.value.code == 1
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_plan_that_cannot_even_be_checked_hurts_no_other(airflow_db, folder, monkeypatch):
+    from airflow_provider_vibe.tools.registry import ToolRegistry
+
+    def fail(self, name, inputs, unresolved):
+        if name == "keywords":
+            raise MemoryError("too much")
+        return []
+
+    monkeypatch.setattr(ToolRegistry, "check_inputs", fail)
+    parameters = {"tool": "keywords", "tool_inputs": {"text": "a"}}
+    write(folder / "plans", "a.vibe.json", plan(node("a"), id="good"))
+    write(folder / "plans", "b.vibe.json", plan(node("a", parameters=parameters), id="bad"))
+    write(folder / "plans", "c.vibe.json", plan(node("a"), id="bad"))
+    bag = bag_of(folder)
+    assert set(bag.dags) == {"good"}
+    (message,) = bag.import_errors.values()
+    assert "b.vibe.json: refused it cannot be checked: MemoryError: too much" in message
+    assert "'bad' is already the plan in" in message  # its id is its own all the same
+
+
+def test_translator_that_fails_over_one_plan_hurts_no_other_on_a_worker(airflow_db, folder, monkeypatch):
+    from airflow_provider_vibe.dag.translator import PlanTranslator
+
+    def dag_id(self, plan):
+        return {"good": "found"}[plan.id]
+
+    monkeypatch.setattr(PlanTranslator, "dag_id", dag_id)
+    write(folder / "plans", "a.vibe.json", plan(node("a"), id="bad"))
+    write(folder / "plans", "b.vibe.json", plan(node("a"), id="good"))
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "found")
+    assert set(bag_of(folder / "vibe_plans.py").dags) == {"found"}
 
 
 def test_worker_builds_only_the_dag_it_was_asked_for(airflow_db, folder, monkeypatch):

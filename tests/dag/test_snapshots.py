@@ -21,12 +21,14 @@ from airflow_provider_vibe.dag import snapshots
 from airflow_provider_vibe.dag.archive import SnapshotArchive
 from airflow_provider_vibe.dag.folder import plan_file, set_digest
 from airflow_provider_vibe.dag.snapshots import ContentStore, SnapshotError, pack, unpack, write_snapshot
-from airflow_provider_vibe.dag.unfinished import UnfinishedRun
 from airflow_provider_vibe.plan.rules import Limits
 from tests.dag.plans import node, plan, write
 
-FILES = [plan_file(name, b"{}" + name.encode(), Limits()) for name in ("a.vibe.json", "b/c.vibe.yaml")]
-NAMES = {"a.vibe.json", "a.vibe.json.py", "b/c.vibe.yaml", "b/c.vibe.yaml.py"}
+FILES = [
+    plan_file(name, json.dumps({"id": f"id-{name[-11]}"}).encode(), Limits())
+    for name in ("a.vibe.json", "b/c.vibe.yaml")
+]
+NAMES = {".plans/a.vibe.json", "id-a.vibe.py", ".plans/b/c.vibe.yaml", "id-c.vibe.py", ".index.json"}
 
 
 @pytest.fixture
@@ -46,11 +48,11 @@ def snapshot(tmp_path, store):
 
 @pytest.fixture
 def unfinished(monkeypatch):
-    """Says which runs have not ended."""
+    """Says which versions runs need."""
 
     def say(*versions: str, known: bool = True) -> None:
-        runs = {UnfinishedRun("a.vibe.json.py", version) for version in versions} if known else None
-        monkeypatch.setattr(archive_module, "unfinished_runs", lambda name: runs)
+        in_use = {*versions} if known else None
+        monkeypatch.setattr(archive_module, "versions_in_use", lambda name: in_use)
 
     say()
     return say
@@ -62,15 +64,15 @@ def files_in(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_snapshot_holds_each_plan_and_beside_it_what_loads_it(snapshot):
+def test_snapshot_holds_each_plan_and_what_loads_it(snapshot):
     found = files_in(snapshot)
     assert found.keys() == NAMES
-    assert found["b/c.vibe.yaml"] == b"{}b/c.vibe.yaml"
-    assert found["b/c.vibe.yaml.py"].decode().endswith("load_plan(globals(), 'b/c.vibe.yaml')\n")
+    assert found[".plans/b/c.vibe.yaml"] == FILES[1].content
+    assert found["id-c.vibe.py"].decode().endswith("load_plan(globals(), 'b/c.vibe.yaml')\n")
 
 
 def test_contents_are_not_copied_again(snapshot, store):
-    assert (snapshot / "a.vibe.json").stat().st_ino == (store.folder / FILES[0].digest).stat().st_ino
+    assert (snapshot / ".plans/a.vibe.json").stat().st_ino == (store.folder / FILES[0].digest).stat().st_ino
 
 
 def test_contents_are_copied_where_there_are_no_hard_links(tmp_path, store, monkeypatch):
@@ -89,7 +91,7 @@ def test_failed_write_leaves_nothing(tmp_path):
 
 
 def test_two_files_of_one_name_never_change_the_store(tmp_path, store):
-    twins = [FILES[0], plan_file("a.vibe.json", b"{}b/c.vibe.yaml", Limits())]
+    twins = [FILES[0], plan_file("a.vibe.json", FILES[1].content, Limits())]
     with pytest.raises(FileExistsError):
         write_snapshot(tmp_path / "v", twins, store, {})
     assert (store.folder / FILES[0].digest).read_bytes() == FILES[0].content
@@ -116,7 +118,7 @@ def test_old_drafts_are_swept_and_young_ones_left(tmp_path):
 def test_packed_and_unpacked_snapshot_is_the_same_without_compiled_python(snapshot, tmp_path):
     (snapshot / "__pycache__").mkdir()
     (snapshot / "__pycache__" / "a.vibe.json.cpython-311.pyc").touch()
-    os.utime(snapshot / "a.vibe.json", (1, 1))  # a ZIP file knows no such year
+    os.utime(snapshot / ".plans/a.vibe.json", (1, 1))  # a ZIP file knows no such year
     unpack(pack(snapshot), tmp_path / "other")
     assert files_in(tmp_path / "other") == {name: (snapshot / name).read_bytes() for name in NAMES}
 
@@ -184,7 +186,7 @@ def kept_of(tmp_path: Path, snapshot: Path, archive: SnapshotArchive, *versions:
 def test_the_oldest_are_forgotten_there_and_here(snapshot, tmp_path, unfinished):
     archive = SnapshotArchive("plans", str(tmp_path / "kept"), 2)
     assert kept_of(tmp_path, snapshot, archive, "w1", "w2", "w3", "w4") == {"w3", "w4"}
-    assert {path.name for path in snapshot.parent.iterdir()} == {"v1", "w3", "w4"}
+    assert {path.name for path in snapshot.parent.iterdir()} == {"w3", "w4"}
 
 
 def test_a_version_that_an_unfinished_run_began_with_is_never_forgotten(snapshot, tmp_path, unfinished):
@@ -209,14 +211,77 @@ def test_the_version_before_is_kept_as_airflow_may_still_begin_runs_with_it(snap
     assert {path.stem for path in (tmp_path / "kept" / "plans").glob("*.zip")} >= {"w1", "w3"}
 
 
+def test_a_second_machine_forgets_its_own_snapshots_too(snapshot, tmp_path, unfinished):
+    first, second = (SnapshotArchive("plans", str(tmp_path / "kept"), 2) for _ in range(2))
+    for version in ("w1", "w2", "w3", "w4"):
+        write_snapshot(snapshot.with_name(version), FILES, ContentStore(tmp_path / "contents"), {})
+        first.keep(version, snapshot.with_name(version))
+        elsewhere = tmp_path / "second" / version
+        write_snapshot(elsewhere, FILES, ContentStore(tmp_path / "contents"), {})
+        second.keep(version, elsewhere)
+    assert {path.name for path in (tmp_path / "second").iterdir()} == {"w3", "w4"}
+
+
+def test_archive_that_was_emptied_is_filled_again_but_looked_at_only_now_and_then(
+    snapshot, tmp_path, unfinished, monkeypatch
+):
+    clock = iter([0.0, 299.0, 301.0, 301.0, 302.0, 602.0, 602.0])
+    monkeypatch.setattr(archive_module.time, "monotonic", lambda: next(clock))
+    archive = SnapshotArchive("plans", str(tmp_path / "kept"), 10)
+    kept = tmp_path / "kept" / "plans" / "v1.zip"
+    archive.keep("v1", snapshot)
+    for is_back in (False, True):
+        kept.unlink()
+        archive.look_after("v1", snapshot)
+        assert kept.exists() is is_back
+        if not is_back:
+            kept.touch()
+    archive.look_after("v1", snapshot)
+    kept.unlink()
+    archive.look_after("v1", snapshot)
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("keep", ["5", 2.5, None, -1, True])
+def test_keep_must_be_a_whole_number(keep):
+    with pytest.raises(SnapshotError) as raised:
+        SnapshotArchive("plans", None, keep)
+    assert str(raised.value) == f"'keep' of bundle 'plans' is {keep!r}: it must be a whole number, 0 or more"
+
+
+def test_nothing_but_what_is_needed_is_kept_where_none_is_to_be(snapshot, tmp_path, unfinished):
+    archive = SnapshotArchive("plans", str(tmp_path / "kept"), 0)
+    assert kept_of(tmp_path, snapshot, archive, "w1", "w2", "w3") == {"w2", "w3"}
+
+
+@pytest.mark.parametrize("url", ["kept", "./kept", "", 5])
+def test_snapshots_that_are_not_the_same_place_for_all_are_refused(url):
+    with pytest.raises(SnapshotError, match=r"'snapshots' of bundle 'plans' is .*: it must be an absolute"):
+        SnapshotArchive("plans", url, 10)
+
+
+def test_snapshots_may_be_in_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert SnapshotArchive("plans", "~/kept", 10).url == f"file://{tmp_path}/kept/plans"
+
+
+@pytest.mark.parametrize("url", ["nowhere://kept", "s3://no-library-for-this/kept"])
+def test_snapshots_that_cannot_be_used_are_told_by_the_name_of_the_option(snapshot, tmp_path, url):
+    archive = SnapshotArchive("plans", url, 10)
+    for use in (lambda: archive.keep("v1", snapshot), lambda: archive.fetch("v1", tmp_path / "v")):
+        with pytest.raises(SnapshotError, match=f"cannot use 'snapshots' of bundle 'plans', {url}: "):
+            use()
+
+
 # Other processes
 
 PREPARE = """
 import itertools, json, os, random, signal, sys, time
 from pathlib import Path
-from airflow_provider_vibe.dag import archive, bundle
+from airflow_provider_vibe.dag import archive, bundle, endings
 
-archive.unfinished_runs = bundle.unfinished_runs = lambda name: set()
+archive.versions_in_use = lambda name: set()
+endings.unfinished_runs = lambda name: []
 folder = Path(sys.argv[1])
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # Airflow logs to where answers are awaited
@@ -312,11 +377,12 @@ def fifteen_plans(tmp_path: Path) -> None:
 def assert_whole(snapshot: Path) -> None:
     """The digest of what is there is the name it has."""
     found = files_in(snapshot)
-    names = sorted(name for name in found if name.endswith(".json"))
+    names = sorted(name.removeprefix(".plans/") for name in found if name.endswith(".vibe.json"))
     loaders = {name for name in found if name.endswith(".py")}
-    assert loaders == {f"{name}.py" for name in names} and len(names) == 15
+    assert loaders == {name.replace(".json", ".py") for name in names} and len(names) == 15
     assert all(found[name].endswith(b")\n") for name in loaders)
-    files = [plan_file(name, found[name], Limits()) for name in names]
+    assert json.loads(found[".index.json"]).keys() == loaders
+    files = [plan_file(name, found[f".plans/{name}"], Limits()) for name in names]
     assert set_digest(files, snapshots.FORM) == snapshot.name
 
 

@@ -70,6 +70,25 @@ def test_adding_and_moving_nodes_renames_no_other_task():
     assert before <= moved
 
 
+@pytest.mark.parametrize(
+    ("parameters", "fields", "pool"),
+    [
+        ({}, {}, "default_of_models"),
+        ({"tool": "llm_validate", "tool_inputs": {"rubric": "r"}}, {}, "default_of_models"),
+        ({"tool_inputs": {"connection": "slow"}}, {}, "slow_ones"),
+        ({"tool_inputs": {"connection": "other"}}, {}, "default_pool"),
+        ({"tool": "keywords", "tool_inputs": {}}, {}, "default_pool"),
+        ({}, {"run": {"pool": "own"}}, "own"),
+        ({}, {"plan_fields": {"defaults": {"pool": "of_the_plan"}}}, "of_the_plan"),
+    ],
+)
+def test_nodes_that_ask_models_share_the_pool_of_their_connection(monkeypatch, parameters, fields, pool):
+    pools = {"main": "default_of_models", "slow": "slow_ones"}
+    monkeypatch.setenv("AIRFLOW__VIBE__LLM_CONN_ID", "main")
+    monkeypatch.setenv("AIRFLOW__VIBE__LLM_POOLS", json.dumps(pools))
+    assert task_of(type="analyze", parameters=parameters, **fields).pool == pool
+
+
 def test_run_settings_come_from_the_node_then_the_plan_then_the_configuration(monkeypatch):
     monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_RETRIES", "7")
     monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_RETRY_DELAY", "11")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ for _ in range(100):
 """What `airflow dags reserialize --bundle-name plans` does, a hundred times."""
 
 BAD = "id: bundle-bad\nsource_vibe:\n  description: x\nroot_nodes:\n  - id: a\n    typ: analyze\n"
+
+
+Begin = Callable[[str], tuple[Path, str, str]]
 
 
 @pytest.fixture
@@ -94,11 +98,81 @@ def test_plan_deleted_in_flight_ends_well_and_its_dag_goes_away(
     )
     (messages / "gone_first.wait").unlink()
     assert cluster.wait_for_run("bundle-gone", run_id) == "success"
+    wait_until_gone(cluster, "bundle-gone")
 
-    def is_stale() -> bool:
-        return bool(cluster.get("/dags/bundle-gone/details")["is_stale"])
 
-    cluster.wait(is_stale, 60, "the DAG of the deleted plan to go away")
+def wait_until_gone(cluster: AirflowCluster, dag_id: str) -> None:
+    cluster.wait(lambda: is_stale(cluster, dag_id), 60, f"the DAG {dag_id} to go away")
+
+
+def is_stale(cluster: AirflowCluster, dag_id: str) -> bool:
+    return bool(cluster.get(f"/dags/{dag_id}/details")["is_stale"])
+
+
+@pytest.fixture
+def begin(cluster: AirflowCluster, drop: DropFile, folder: Path, messages: Path) -> Begin:
+    """``begin("x")`` drops the plan bundle-x with the nodes x_first and x_second, and begins its first node.
+
+    The first node ends when ``x_first.wait`` is gone. Gives the file, the DAG id and the run.
+    """
+
+    def drop_and_begin(name: str) -> tuple[Path, str, str]:
+        dag_id = f"bundle-{name}"
+        content = plan(work(f"{name}_first"), work(f"{name}_second", f"{name}_first"), id=dag_id)
+        path = drop(f"{name}.vibe.json", json.dumps(content), folder)
+        cluster.wait_for_dag(dag_id)
+        cluster.unpause(dag_id)
+        (messages / f"{name}_first.wait").touch()
+        run_id = cluster.trigger(dag_id)
+        wait_for_file(messages / f"{name}_first.calls")
+        return path, dag_id, run_id
+
+    return drop_and_begin
+
+
+def test_plan_file_renamed_in_flight_ends_well_and_its_run_can_be_cleared_afterwards(
+    cluster: AirflowCluster, drop: DropFile, folder: Path, messages: Path, begin: Begin
+) -> None:
+    path, dag_id, run_id = begin("renamed")
+    text = path.read_text()
+    path.unlink()
+    drop("new_name.vibe.json", text, folder / "moved")
+
+    def is_parsed() -> bool:
+        return str(cluster.get(f"/dags/{dag_id}/details")["fileloc"]).endswith("/moved/new_name.vibe.json")
+
+    cluster.wait(is_parsed, 60, "the renamed plan to be parsed")
+    (messages / "renamed_first.wait").unlink()
+    assert cluster.wait_for_run(dag_id, run_id) == "success"
+
+    cluster.clear(dag_id, run_id, ["renamed_second"])
+    assert cluster.wait_for_run(dag_id, run_id) == "success"
+    assert len(calls(messages, "renamed_second")) == 2
+
+
+def test_plan_broken_in_flight_ends_well_and_tells_its_problems_meanwhile(
+    cluster: AirflowCluster, drop: DropFile, folder: Path, messages: Path, begin: Begin
+) -> None:
+    path, dag_id, run_id = begin("broken")
+    drop(path.name, json.dumps({"id": dag_id, "root_nodes": []}), folder)
+    assert "broken.vibe.json:1:" in cluster.wait_for_import_error("broken.vibe.json.py")
+    assert not is_stale(cluster, dag_id)
+    (messages / "broken_first.wait").unlink()
+    assert cluster.wait_for_run(dag_id, run_id) == "success"
+    assert "broken.vibe.json:1:" in cluster.wait_for_import_error(f"{dag_id}.vibe.py")
+    assert is_stale(cluster, dag_id)
+
+
+def test_plan_whose_id_changes_in_flight_ends_well_beside_the_new_dag(
+    cluster: AirflowCluster, drop: DropFile, folder: Path, messages: Path, begin: Begin
+) -> None:
+    path, dag_id, run_id = begin("case")
+    drop(path.name, path.read_text().replace(dag_id, "bundle-CASE"), folder)
+    cluster.wait_for_dag("bundle-CASE")
+    (messages / "case_first.wait").unlink()
+    assert cluster.wait_for_run(dag_id, run_id) == "success"
+    wait_until_gone(cluster, dag_id)
+    assert not is_stale(cluster, "bundle-CASE")
 
 
 def test_twenty_good_plans_and_a_bad_one(cluster: AirflowCluster, drop: DropFile, folder: Path) -> None:
@@ -110,7 +184,7 @@ def test_twenty_good_plans_and_a_bad_one(cluster: AirflowCluster, drop: DropFile
 
     for index in range(20):
         cluster.wait_for_dag(f"bundle-good-{index}", timeout=120)
-    error = cluster.wait_for_import_error("many/bad.vibe.yaml.py")
+    error = cluster.wait_for_import_error("bundle-bad.vibe.py")
     assert "many/bad.vibe.yaml:6:5: unknown-key /root_nodes/0/typ: a node has no 'typ'" in error
     assert "(did you mean 'type'?)" in error
     assert "Traceback" not in error

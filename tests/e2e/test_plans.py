@@ -127,6 +127,8 @@ def test_failure_is_gathered_and_clearing_goes_on_where_it_stopped(
     feedback = cluster.xcom(dag_id, run_id, "vibe_feedback")
     assert feedback["status"] == "completed"
     assert feedback["replan_suggestions"] == []
+    tries = {node_id: node["try_number"] for node_id, node in feedback["node_results"].items()}
+    assert tries == {"fix_start": 1, "fix_broken": 2, "fix_after": 1, "fix_side": 1}
     assert [len(calls(messages, node_id)) for node_id in ("fix_start", "fix_side")] == [1, 1]
     assert [len(calls(messages, node_id)) for node_id in ("fix_broken", "fix_after")] == [2, 1]
     assert "fix_start is done" in calls(messages, "fix_broken")[1]["context"]["workflow_context"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_vibe import tool
+from airflow_provider_vibe.tools.artifacts import load_artifact, save_artifact
 
 FOLDER_VARIABLE = "VIBE_E2E_FOLDER"
 
@@ -36,6 +38,36 @@ def noted(text: str = "", context: dict[str, Any] | None = None) -> dict[str, An
     return {"text": text or f"{node_id} is done"}
 
 
+def long_text(characters: int) -> str:
+    """Lines of 80 characters, no two alike."""
+    lines = (f"{number:>79}\n" for number in range(characters // 80))
+    return "".join(lines)
+
+
+@tool("lengthy", description="Makes a long text")
+def lengthy(characters: int) -> dict[str, Any]:
+    """A text that is too long for XCom."""
+    return {"text": long_text(characters), "characters": characters}
+
+
+@tool("paints", description="Saves an image")
+def paints(size: int, context: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An image of so many bytes; only its beginning is a PNG's."""
+    content = b"\x89PNG\r\n\x1a\n".ljust(size, b"\xff")
+    return save_artifact(context or {}, "images/cover.png", content)
+
+
+@tool("weighs", description="Reads a text and an image")
+def weighs(image: dict[str, Any], context: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The digests of all that it is given."""
+    context = context or {}
+    return {
+        "text": hashlib.sha256(context["previous_outputs"]["writes"]["text"].encode()).hexdigest(),
+        "context": len(context["workflow_context"]),
+        "image": hashlib.sha256(load_artifact(image, context)).hexdigest(),
+    }
+
+
 def make_tools() -> list[Any]:
     """For ``[vibe] tool_factories``."""
-    return [noted]
+    return [noted, lengthy, paints, weighs]

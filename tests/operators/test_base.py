@@ -108,11 +108,12 @@ def test_outcome_is_pushed_beside_the_result(ran):
     outcome = xcoms["vibe_outcome"]
     assert set(outcome) == {
         *("schema", "node_id", "status", "error", "error_type", "started_at", "duration", "try_number"),
-        *("feedback", "replan_suggestion", "fingerprint", "usage"),
+        *("feedback", "replan_suggestion", "fingerprint", "node_digest", "usage"),
+        *("reused_from", "reused_usage"),
     }
     assert outcome["schema"] == 1
     assert (outcome["node_id"], outcome["status"], outcome["error"]) == ("first", "completed", None)
-    assert (outcome["try_number"], outcome["usage"]) == (1, {"input_tokens": 3})
+    assert (outcome["try_number"], outcome["usage"]["input_tokens"]) == (1, 3)
     assert outcome["feedback"]["execution_quality"] == 0.8
     assert len(outcome["fingerprint"]) == 64
     json.dumps(xcoms, allow_nan=False)
@@ -326,19 +327,22 @@ def test_simulated_result_hands_nothing_on():
     assert (call["previous_outputs"], call["workflow_context"]) == ({}, "")
 
 
-def test_param_of_a_run_asks_for_simulation():
+def test_param_of_a_run_asks_for_simulation(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_TOOLS", "{}")
     result, pushed = execute(node("n"), lambda ti: ti.context(simulate=True))
     assert result["simulated"] is True
     assert pushed["vibe_outcome"]["feedback"]["execution_quality"] is None
 
 
 @pytest.mark.parametrize("asked", [{}, {"simulate": False}, {"simulate": "no"}, {"simulate": 1}])
-def test_nothing_else_does(asked):
+def test_nothing_else_does(asked, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_TOOLS", "{}")
     with pytest.raises(ToolError, match="has no tool to work with"):
         execute(node("n"), lambda ti: ti.context(**asked))
 
 
 def test_configuration_asks_for_simulation(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_TOOLS", "{}")
     monkeypatch.setenv("AIRFLOW__VIBE__MISSING_TOOL", "simulate")
     assert execute(node("n"))[0]["simulated"] is True
 

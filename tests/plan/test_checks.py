@@ -78,7 +78,9 @@ def test_how_long_an_id_may_be_can_be_set(notation):
     assert problem(plan(node("sevense")), rules, notation).code is ProblemCode.TOO_LONG
 
 
-@pytest.mark.parametrize("node_id", ["vibe_feedback", "x__open", "__open", "join-0f3a9c12__open", "é__open"])
+@pytest.mark.parametrize(
+    "node_id", ["vibe_feedback", "vibe_budget", "x__open", "__open", "join-0f3a9c12__open", "é__open"]
+)
 def test_an_id_of_the_form_of_our_own_tasks_is_refused(node_id, notation):
     data = plan(node("first", children=[node(node_id)]))
     found = problem(data, notation=notation)

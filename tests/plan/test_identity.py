@@ -119,7 +119,7 @@ def test_a_join_is_called_after_the_set_of_tasks_it_joins():
     assert is_reserved(join_id(["a", "b"]))
 
 
-@pytest.mark.parametrize("name", ["vibe_feedback", "x__open", "__open", "join-0f3a9c12__open"])
+@pytest.mark.parametrize("name", ["vibe_feedback", "vibe_budget", "x__open", "__open", "join-0f3a9c12__open"])
 def test_the_ids_of_our_own_tasks_are_reserved(name):
     assert is_reserved(name)
 

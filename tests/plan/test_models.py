@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import json
-
 import jsonschema
 import pytest
 from pydantic import ValidationError
 
 from airflow_provider_vibe.plan.models import NodeType, WorkflowNode, WorkflowPlan, whole_seconds
-from tests.plan.plans import node, plan
+from tests.plan.plans import NOTATIONS, node, plan, read
 
 
 @pytest.mark.parametrize(
@@ -73,11 +71,25 @@ def test_the_json_schema_refuses_what_the_models_refuse(bad):
         WorkflowPlan.model_validate(bad)
 
 
-def test_the_json_schema_describes_every_key():
-    named = json.loads(json.dumps(SCHEMA))["$defs"]
-    for name, model in {**named, "WorkflowPlan": SCHEMA}.items():
-        for key, schema in model.get("properties", {}).items():
-            assert "description" in schema or (name, key) in UNDESCRIBED, (name, key)
+def test_replans_are_off_unless_asked_for():
+    assert read(plan(node("a"))).plan.replan.mode == "off"
 
 
-UNDESCRIBED = {("WorkflowPlan", "$schema")}
+@pytest.mark.parametrize("mode", ["off", "propose", "approve", "auto"])
+def test_replan_mode_is_a_word_in_both_notations(mode):
+    for notation in NOTATIONS:
+        data = plan(node("a"), replan={"mode": mode, "max_attempts": 1, "cooldown": 0})
+        assert read(data, notation=notation).plan.replan.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("replan", "told"),
+    [
+        ({"mode": "always"}, "'always'"),
+        ({"max_attempts": 0}, "/replan/max_attempts"),
+        ({"cooldown": -1}, "/replan/cooldown"),
+        ({"modus": "auto"}, "did you mean 'mode'?"),
+    ],
+)
+def test_replan_that_makes_no_sense_is_told(replan, told):
+    assert any(told in str(problem) for problem in read(plan(node("a"), replan=replan)).problems)

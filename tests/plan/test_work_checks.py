@@ -320,6 +320,24 @@ def test_the_default_tool_is_given_the_description_as_its_prompt(notation):
     assert rules.inputs_of("plain", {"tool_inputs": None}, "Write") == {}
 
 
+def test_a_default_judge_is_given_the_description_as_its_rubric(notation):
+    tools = Tools(judge=["rubric", "text"], both=["rubric", "prompt"], other=["rubric"])
+    rules = PlanRules(tools=tools, default_tools={"validate": "judge", "generate": "both"})
+    assert rules.inputs_of("judge", {"tool_inputs": {"text": "t"}}, "Good?") == {
+        "text": "t",
+        "rubric": "Good?",
+    }
+    assert rules.inputs_of("judge", {"tool_inputs": {"rubric": "r"}}, "Good?") == {"rubric": "r"}
+    assert rules.inputs_of("both", {}, "Write") == {"prompt": "Write"}
+    assert rules.inputs_of("other", {}, "Good?") == {}
+
+
+def test_a_plan_without_tools_is_one_for_the_model_tools(notation):
+    defaults = {kind: f"llm_{kind}" for kind in ("analyze", "generate", "transform", "validate")}
+    rules = PlanRules(tools=load_tools(), default_tools=defaults)
+    good(plan(*(node(kind, type=kind) for kind in defaults)), rules, notation)
+
+
 @pytest.mark.parametrize("kind", ["analyze", "transform", "validate"])
 def test_a_node_without_any_tool_is_refused_with_what_to_do(kind, notation):
     data = plan(node("first"), node("second", type=kind))

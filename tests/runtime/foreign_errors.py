@@ -35,6 +35,38 @@ class ModelHTTPError(ModelAPIError):
         self.status_code = status_code
 
 
+class ModelQuotaExceededError(ModelHTTPError):
+    pass
+
+
+class ModelRequestRejectedError(ModelAPIError):
+    pass
+
+
+class ModelNotFoundError(ModelRequestRejectedError):
+    pass
+
+
+class ModelContextWindowExceededError(ModelHTTPError, ModelRequestRejectedError):
+    pass
+
+
+class UnexpectedModelBehavior(RuntimeError):
+    pass
+
+
+class ContentFilterError(UnexpectedModelBehavior):
+    pass
+
+
+class OutputTokenLimitExceeded(UnexpectedModelBehavior):
+    pass
+
+
+class IncompleteToolCall(OutputTokenLimitExceeded):
+    pass
+
+
 class PermissionDeniedError(Exception):
     """As openai has one."""
 

@@ -12,6 +12,13 @@ from airflow_provider_vibe.runtime.assessment import (
     quality_of,
 )
 from airflow_provider_vibe.tools.base import ToolFailed
+from tests.runtime.foreign_errors import (
+    ContentFilterError,
+    IncompleteToolCall,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+)
 
 
 class HTTPError(Exception):
@@ -207,6 +214,28 @@ def test_reason_names_the_first_indicator(result, indicators, reason):
     assert suggestion["reason"] == reason
 
 
+def answered(**metadata):
+    return {**through_a_tool({"text": "A text that is long enough to be good"}), "metadata": metadata}
+
+
+@pytest.mark.parametrize("threshold", [0.7, 0.1])
+def test_answer_cut_off_at_its_token_limit_calls_for_a_replan(threshold):
+    result = answered(finish_reason="length", truncated=True)
+    feedback, suggestion = assess_result("n", result, 1.0, None, threshold)
+    assert feedback["execution_quality"] == 0.4
+    assert feedback["replan_indicators"] == ["output_truncated"]
+    assert suggestion == {
+        "node_id": "n",
+        "reason": "output_truncated",
+        "suggested_changes": ["increase_max_tokens", "break_into_smaller_tasks"],
+    }
+
+
+def test_answer_that_came_to_its_end_does_not():
+    feedback, suggestion = assess_result("n", answered(finish_reason="stop"), 1.0, None)
+    assert (feedback["execution_quality"], feedback["replan_indicators"], suggestion) == (0.8, [], None)
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -231,6 +260,15 @@ def test_reason_names_the_first_indicator(result, indicators, reason):
         (ToolFailed("Tool execution failed: HTTP 403"), False),
         (ToolFailed("Tool execution failed: invalid argument: width"), False),
         (ToolFailed("Tool execution failed: too many requests"), True),
+        # ours: what no plan can help is not, whatever its class
+        (ModelHTTPError(401), False),
+        (ModelHTTPError(404), False),
+        (ModelQuotaExceededError(429), False),
+        (ModelHTTPError(429), True),
+        (ModelHTTPError(500), True),
+        (ModelContextWindowExceededError(400), True),
+        (ContentFilterError(), True),
+        (IncompleteToolCall(), True),
     ],
 )
 def test_whether_another_plan_can_help(error, expected):
@@ -268,6 +306,19 @@ def test_words_of_a_text_that_a_tool_quotes_do_not_count_as_its_error(told):
 def test_first_match_decides_what_to_change_after_an_error(error, changes):
     feedback, _ = analyze_error("n", error, 0.0, None)
     assert feedback["suggested_changes"] == changes
+
+
+@pytest.mark.parametrize(
+    ("error", "changes"),
+    [
+        (IncompleteToolCall("connection"), ["increase_max_tokens", "break_into_smaller_tasks"]),
+        (ModelContextWindowExceededError(400), ["reduce_data_size", "break_into_smaller_tasks"]),
+    ],
+)
+def test_what_a_model_could_not_hold_is_to_be_made_smaller(error, changes):
+    feedback, suggestion = analyze_error("n", error, 1.0, None)
+    assert feedback["suggested_changes"] == changes
+    assert suggestion is not None and suggestion["suggested_changes"] == changes
 
 
 def test_feedback_on_a_replannable_error_has_the_originals_form():

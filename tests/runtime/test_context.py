@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_vibe.plan.models import Vibe
 from airflow_provider_vibe.plan.references import BadReference
-from airflow_provider_vibe.runtime.context import NodeContext, output_of, read_by, workflow_context
+from airflow_provider_vibe.runtime.context import NodeContext, output_part, read_by, workflow_context
 from tests.runtime.helpers import Working, node, run
 
 
@@ -46,7 +46,15 @@ def test_dependency_that_left_no_output_is_left_out():
 
 def test_tool_is_told_the_node_the_run_and_the_vibe():
     vibe = Vibe(description="On ${params.topic}", style="warm", constraints=("short",))
-    context = NodeContext(params={"topic": "owls"}, run={"id": "r", "date": "2026-01-05"}, vibe=vibe)
+    run_fields = {"id": "r", "date": "2026-01-05"}
+    context = NodeContext(
+        params={"topic": "owls"},
+        run=run_fields,
+        vibe=vibe,
+        try_number=3,
+        findings=("too short",),
+        earlier_runs=("q",),
+    )
     seen = context.for_tool(node("here"), "resolved")
     assert seen == {
         "node_id": "here",
@@ -54,6 +62,9 @@ def test_tool_is_told_the_node_the_run_and_the_vibe():
         "workflow_context": "",
         "previous_outputs": {},
         "run": {"id": "r", "date": "2026-01-05"},
+        "try_number": 3,
+        "findings": ["too short"],
+        "earlier_runs": ["q"],
         "vibe": {
             "description": "On owls",
             "style": "warm",
@@ -67,28 +78,24 @@ def test_tool_is_told_the_node_the_run_and_the_vibe():
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        ({"type": "tool_execution", "tool": "t", "result": {"text": "T"}}, (True, {"text": "T"})),
-        ({"type": "generation", "tool": "llm", "result": None}, (True, None)),
-        ({"type": "analysis", "result": "made up", "simulated": True}, (False, "made up")),
-        ({"type": "composite", "result": "organized", "output": {"text": "T"}}, (True, {"text": "T"})),
-        ({"type": "composite", "result": "organized"}, (False, None)),
-        (None, (False, None)),
-        ("plain", (False, None)),
+        ({"type": "tool_execution", "tool": "t", "result": {"text": "T"}}, "result"),
+        ({"type": "generation", "tool": "llm", "result": None}, "result"),
+        ({"type": "analysis", "result": "made up", "simulated": True}, None),
+        ({"type": "composite", "result": "organized", "output": {"text": "T"}}, "output"),
+        ({"type": "composite", "result": "organized"}, None),
+        (None, None),
+        ("plain", None),
     ],
 )
 def test_tools_and_composites_supply_an_output_and_simulated_nodes_none(result, expected):
-    has_output, output = output_of(result)
-    assert has_output is expected[0]
-    if has_output:
-        assert output == expected[1]
+    assert output_part(result) == expected
 
 
 def test_composite_gives_its_dependents_the_texts_of_its_children():
     children = [node("x", tool="work"), node("y", tool="work"), node("z", tool="work")]
     context = NodeContext(outputs={"y": {"text": "Y"}, "x": {"text": "X"}, "z": [1]})
     outcome = run(node("c", "composite", children=children), context=context)
-    has_output, output = output_of(outcome.result)
-    assert has_output
+    output = outcome.result[output_part(outcome.result)]
     assert output == {"text": "X\n\nY", "children": {"x": {"text": "X"}, "y": {"text": "Y"}, "z": [1]}}
     seen = NodeContext(outputs={"c": output}).for_tool(node(dependencies=["c"]), "D")
     assert seen["workflow_context"] == "Previous step (c):\nX\n\nY"
@@ -109,7 +116,7 @@ def test_composite_whose_children_made_no_text_supplies_their_outputs():
 
 def test_composite_of_simulated_children_supplies_nothing():
     outcome = run(node("c", "composite", children=[node("x")]), context=NodeContext())
-    assert output_of(outcome.result) == (False, None)
+    assert output_part(outcome.result) is None
 
 
 @pytest.mark.parametrize(

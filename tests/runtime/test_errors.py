@@ -15,15 +15,22 @@ from airflow_provider_vibe.runtime.errors import HOPELESS, ErrorKind, kind_of, m
 from airflow_provider_vibe.tools.base import ToolError, ToolFailed, ToolInputError
 from tests.runtime.foreign_errors import (
     AiohttpResponseError,
+    ContentFilterError,
     GoogleAPIError,
     HTTPStatusError,
+    IncompleteToolCall,
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
+    ModelContextWindowExceededError,
     ModelHTTPError,
+    ModelNotFoundError,
+    ModelQuotaExceededError,
     ModelRateLimitError,
+    ModelRequestRejectedError,
     ModelTimeoutError,
     PermissionDeniedError,
+    UnexpectedModelBehavior,
 )
 
 
@@ -118,8 +125,83 @@ def test_number_that_is_no_http_status_is_not_taken_for_one():
     assert kind_of(AiohttpResponseError(1)) is ErrorKind.UNKNOWN
 
 
-def test_authentication_wrong_input_and_what_is_not_there_are_hopeless():
-    assert {ErrorKind.AUTHENTICATION, ErrorKind.WRONG_INPUT, ErrorKind.NOT_FOUND} == HOPELESS
+WORTH_ANOTHER_TRY = {
+    *(ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.RATE_LIMIT, ErrorKind.SERVER, ErrorKind.MEMORY),
+    *(ErrorKind.BAD_ANSWER, ErrorKind.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("kind", sorted({*ErrorKind} & {*WORTH_ANOTHER_TRY}))
+def test_what_may_pass_by_itself_is_worth_another_try(kind):
+    assert kind not in HOPELESS
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(ErrorKind.AUTHENTICATION, ErrorKind.QUOTA, ErrorKind.NOT_FOUND, ErrorKind.WRONG_INPUT),
+        *(ErrorKind.TOO_LONG, ErrorKind.REFUSED, ErrorKind.CUT_OFF),
+    ],
+)
+def test_what_would_only_happen_again_is_hopeless(kind):
+    assert kind in HOPELESS
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ModelQuotaExceededError(429), ErrorKind.QUOTA),
+        (ModelContextWindowExceededError(400), ErrorKind.TOO_LONG),
+        (ContentFilterError(), ErrorKind.REFUSED),
+        (IncompleteToolCall(), ErrorKind.CUT_OFF),
+        (UnexpectedModelBehavior(), ErrorKind.BAD_ANSWER),
+        (ModelAPIError("no JSON"), ErrorKind.BAD_ANSWER),
+        (ModelNotFoundError(), ErrorKind.NOT_FOUND),
+        (ModelRequestRejectedError(), ErrorKind.REFUSED),
+    ],
+)
+def test_class_of_pydantic_ai_knows_more_than_the_status(error, kind):
+    assert kind_of(error) is kind
+
+
+def test_refused_prompt_is_told_by_the_code_of_the_provider():
+    error = ModelHTTPError(400)
+    error.provider_error_code = "content_filter"
+    assert kind_of(error) is ErrorKind.REFUSED
+    error.provider_error_code = "invalid_value"
+    assert kind_of(error) is ErrorKind.WRONG_INPUT
+
+
+def test_file_that_is_not_there_is_no_missing_model():
+    assert kind_of(FileNotFoundError("x")) is ErrorKind.UNKNOWN
+
+
+def test_masked_error_is_of_the_kind_of_the_one_it_stands_for():
+    masked = ToolFailed("ModelQuotaExceededError: no")
+    masked.stands_for = tuple(cls.__name__ for cls in ModelQuotaExceededError.__mro__)
+    masked.status_code = 429  # type: ignore[attr-defined]  # as tools.models.asking keeps it
+    assert kind_of(masked) is ErrorKind.QUOTA
+
+
+def test_group_of_errors_is_what_another_try_can_help_if_anything():
+    hopeless, limited = ModelHTTPError(401), ModelHTTPError(429, retry_after=5)
+    assert kind_of(ExceptionGroup("all", [hopeless, limited])) is ErrorKind.RATE_LIMIT
+    assert kind_of(ExceptionGroup("all", [hopeless, ModelHTTPError(404)])) is ErrorKind.AUTHENTICATION
+
+
+def test_group_of_errors_waits_as_long_as_the_slowest_that_is_asked_again():
+    group = ExceptionGroup(
+        "all",
+        [ModelHTTPError(429, retry_after=5), ModelHTTPError(503, retry_after=8), ModelHTTPError(500)],
+    )
+    assert retry_after(group) == 8
+    assert retry_after(ExceptionGroup("all", [ModelHTTPError(401, retry_after=9), group])) == 8
+    assert retry_after(ExceptionGroup("all", [ModelHTTPError(500)])) is None
+
+
+def test_message_of_a_group_says_what_its_members_say():
+    group = ExceptionGroup("all models failed", [ValueError("a\0"), ValueError("b")])
+    assert message_of(group) == "all models failed: a\\x00; b"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_vibe.plan.models import Vibe
-from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.runtime.context import NodeContext
-from airflow_provider_vibe.runtime.node import fingerprint_of, plain_json, run_node
+from airflow_provider_vibe.runtime.node import plain_json, run_node
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus
 from airflow_provider_vibe.tools.base import ToolError, ToolFailed, ToolInputError, ToolResult
 from airflow_provider_vibe.tools.decorator import tool
@@ -384,81 +382,6 @@ def test_what_is_kept_is_a_copy():
     outcome = run(node(tool="work"), Working(lambda *_: output))
     output["list"].append(2)
     assert outcome.result["result"] == {"list": [1]}
-
-
-# fingerprints
-
-BASE = {
-    "description": "on ${params.x}",
-    "tool": "work",
-    "tool_inputs": {"k": "${params.x}"},
-    "dependencies": ["a", "b"],
-}
-CONTEXT = {
-    "outputs": {"a": {"text": "A"}, "b": 1},
-    "params": {"x": "owls", "unused": 1},
-    "run": {"id": "one", "date": "2026-01-05"},
-    "vibe": Vibe(description="v", metadata={"k": 1}),
-}
-
-
-def fingerprint(node_fields=None, context_fields=None, default_tools=None, node_type="analyze", node_id="n"):
-    a_node = node(node_id, node_type, **{**BASE, **(node_fields or {})})
-    context = NodeContext(**{**CONTEXT, **(context_fields or {})})
-    return fingerprint_of(a_node, context, PlanRules(default_tools=default_tools or {}))
-
-
-def test_same_work_has_the_same_fingerprint():
-    assert fingerprint() == fingerprint()
-    assert fingerprint({"estimated_duration": 5, "run": {"retries": 3}}) == fingerprint()
-    assert fingerprint(None, {"outputs": {"b": 1, "a": {"text": "A"}}}) == fingerprint()
-    assert fingerprint(None, {"params": {"x": "owls", "unused": 2}}) == fingerprint()
-    assert fingerprint({"tool_inputs": {"k": "owls"}}) == fingerprint()
-
-
-def test_fingerprint_does_not_depend_on_the_run():
-    assert fingerprint(None, {"run": {"id": "two", "date": "2026-01-06"}}) == fingerprint()
-
-
-@pytest.mark.parametrize(
-    ("node_fields", "context_fields", "others"),
-    [
-        ({"description": "of ${params.x}"}, {}, {}),
-        ({"tool": "other"}, {}, {}),
-        ({"tool_inputs": {"k": 1}}, {}, {}),
-        ({"tool_inputs": {}}, {}, {}),
-        ({"dependencies": ["b", "a"]}, {}, {}),
-        ({"dependencies": ["a"]}, {}, {}),
-        ({}, {"outputs": {"a": {"text": "B"}, "b": 1}}, {}),
-        ({}, {"outputs": {"a": {"text": "A"}}}, {}),
-        ({}, {"params": {"x": "cats"}}, {}),
-        ({}, {"vibe": Vibe(description="w", metadata={"k": 1})}, {}),
-        ({}, {"vibe": Vibe(description="v", metadata={"k": 2})}, {}),
-        ({}, {"vibe": Vibe(description="v", metadata={"k": 1}, style="warm")}, {}),
-        ({}, {}, {"node_type": "validate"}),
-        ({}, {}, {"node_id": "m"}),
-    ],
-)
-def test_fingerprint_differs_with_everything_a_node_sees(node_fields, context_fields, others):
-    assert fingerprint(node_fields, context_fields, **others) != fingerprint()
-
-
-def test_fingerprint_differs_with_the_default_tool():
-    prints = {
-        fingerprint({"tool": None}, default_tools=tools) for tools in ({}, {"analyze": "x"}, {"analyze": "y"})
-    }
-    assert len(prints) == 3
-
-
-def test_fingerprint_is_told_of_completed_and_of_failed_nodes():
-    completed = run(node(tool="work"), Working())
-    failed = failure(node(tool="work"), Working(lambda *_: ValueError("x")))
-    assert completed.fingerprint is not None
-    assert completed.fingerprint == failed.fingerprint
-
-
-def test_node_that_did_not_get_so_far_has_no_fingerprint():
-    assert failure(node(description="${params.gone}", tool="work"), Working()).fingerprint is None
 
 
 def test_tool_object_with_a_plain_execute_is_run_in_a_thread():

@@ -105,7 +105,7 @@ def test_result_as_json_has_the_checkpoint_form_and_ours():
     assert list(data) == [
         *("schema", "plan_id", "status", "started_at", "completed_at", "total_duration", "node_results"),
         *("parallel_efficiency", "execution_groups", "feedback_data", "replan_suggestions"),
-        *("dag_id", "run_id", "plan_digest", "plan_revision", "summary", "should_replan"),
+        *("dag_id", "run_id", "plan_digest", "plan_revision", "usage", "summary", "should_replan"),
     ]
     assert data["schema"] == 1
     assert data["should_replan"] is True
@@ -113,6 +113,7 @@ def test_result_as_json_has_the_checkpoint_form_and_ours():
     assert data["node_results"]["a"] == {
         **{"node_id": "a", "status": "failed", "result": None, "error": None, "duration": 0.0},
         **{"started_at": None, "try_number": 0, "error_type": None, "reason": None, "usage": None},
+        **{"reused_from": None, "reused_usage": None},
     }
 
 
@@ -146,7 +147,10 @@ def test_outcome_as_json_has_the_form_of_the_contract():
         "feedback": {},
         "replan_suggestion": None,
         "fingerprint": None,
+        "node_digest": None,
         "usage": None,
+        "reused_from": None,
+        "reused_usage": None,
     }
 
 

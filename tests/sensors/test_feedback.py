@@ -119,7 +119,7 @@ def test_results_and_tries_of_the_nodes_are_in_the_feedback(troubled):
     ran, result = troubled
     fine = result.node_results["fine"]
     assert fine.result == ran.result("fine")
-    assert (fine.try_number, fine.usage) == (1, {"input_tokens": 3})
+    assert (fine.try_number, fine.usage["input_tokens"]) == (1, 3)
     assert fine.started_at is not None
     assert result.started_at is not None
     assert result.started_at <= fine.started_at

@@ -158,3 +158,15 @@ def test_a_type_that_cannot_be_found_is_refused_when_decorating():
 def test_only_functions_can_be_decorated():
     with pytest.raises(ToolError, match="is for functions"):
         tool(Person)
+
+
+def test_a_tool_says_whether_it_asks_models():
+    @tool(calls_models=True)
+    def asks() -> str:
+        return "a model's"
+
+    @tool
+    def asks_none() -> str:
+        return "mine"
+
+    assert (asks.calls_models, asks_none.calls_models) == (True, False)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import copy
 import subprocess
 import sys
 import textwrap
@@ -9,16 +11,28 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_vibe.tools import ToolError, build_registry, builtin_tools, load_tools, tool
+from airflow_provider_vibe.tools import Tool, ToolError, build_registry, builtin_tools, load_tools, tool
+from airflow_provider_vibe.tools.builtin import MODULES, BuiltinTool
 from airflow_provider_vibe.tools.registry import BUILT_IN, ToolRegistry
 from airflow_provider_vibe.tools.schemas import checked_schema
 from tests.tools.helpers import PlainTool
 
 BUILT_IN_NAMES = (
     "combine",
+    "feed_read",
+    "html_to_markdown",
+    "http_get",
+    "image_card",
+    "image_generate",
+    "json_schema",
     "keywords",
+    "llm_analyze",
     "llm_generate",
+    "llm_transform",
+    "llm_validate",
     "markdown_to_html",
+    "read_file",
+    "render_chart",
     "template_fill",
     "text_profile",
     "text_rules",
@@ -61,6 +75,18 @@ FACTORY = """
     @tool
     def decorated(text: str) -> str: return text
 """
+
+
+def refusal(candidate: Any) -> str:
+    """Why a tool is refused: alone, and whatever it is given."""
+    tools = registry(candidate, PlainTool("other"))
+    assert tools.check_inputs("other", {}) == []
+    (name,) = set(tools) - {"other"}
+    (issue,) = tools.check_inputs(name, {"any": 1})
+    with pytest.raises(ToolError, match=f"tool '{name}' cannot be used"):
+        asyncio.run(tools[name].execute({}, {}))
+    assert tools[name].description == f"Cannot be used: {issue}"
+    return str(issue)
 
 
 def test_is_a_mapping_of_names_to_tools():
@@ -124,8 +150,7 @@ def test_a_name_must_be_a_text(name: Any):
 
 
 def test_a_description_must_be_a_text():
-    with pytest.raises(ToolError, match="description"):
-        registry(PlainTool(description=None))
+    assert refusal(PlainTool(description=None)) == "it has no description (a string)"
 
 
 @pytest.mark.parametrize(
@@ -143,9 +168,67 @@ def test_a_description_must_be_a_text():
     ],
 )
 def test_an_input_schema_that_cannot_be_used_is_refused(schema: Any, reason: str):
-    with pytest.raises(ToolError, match="tool 'plain' cannot be used") as caught:
-        registry(PlainTool(schema=schema))
-    assert reason in str(caught.value)
+    assert reason in refusal(PlainTool(schema=schema))
+
+
+class Raising(PlainTool):
+    """Fails when it is looked at."""
+
+    def __init__(self, attribute: str, error: Exception | None = None) -> None:
+        self._raises = (attribute, error or RuntimeError("no\nlicence"))
+        super().__init__()
+
+    def __getattribute__(self, name: str) -> Any:
+        attribute, error = object.__getattribute__(self, "_raises")
+        if name == attribute:
+            raise error
+        return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize("attribute", ["input_schema", "description", "execute"])
+def test_a_tool_that_fails_when_it_is_looked_at_hurts_no_other(attribute: str, caplog: Any):
+    assert refusal(Raising(attribute)) == r"RuntimeError: no\nlicence"
+    assert r"source 0: tool 'plain' cannot be used: RuntimeError: no\nlicence" in caplog.text
+
+
+def test_a_foreign_tool_that_fails_when_it_is_looked_at_hurts_no_other():
+    spec = Raising("input_schema")
+    assert refusal(SimpleNamespace(spec=spec, execute=lambda inputs, context: None)).startswith(
+        "RuntimeError"
+    )
+
+
+def test_a_tool_that_does_not_even_tell_its_name_is_an_error_that_says_whose():
+    with pytest.raises(ToolError, match=r"test_registry\.Raising fails when it is asked for its name"):
+        registry(Raising("name"))
+
+
+def test_a_source_that_fails_while_it_lists_its_tools_is_an_error_that_names_it():
+    def tools():
+        yield PlainTool()
+        raise RuntimeError("half")
+
+    with pytest.raises(ToolError, match="source 0: its tools cannot be listed: RuntimeError: half"):
+        registry(tools)
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "#"}, {"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#"}}}]
+)
+def test_a_schema_that_leads_in_circles_is_an_issue_of_the_inputs(schema: Any):
+    tools = registry(PlainTool(schema=schema), PlainTool("other"))
+    (issue,) = tools.check_inputs("plain", {})
+    assert str(issue).startswith("its input_schema cannot be used: RecursionError")
+    assert tools.check_inputs("other", {}) == []
+
+
+def test_a_tool_that_fails_only_later_takes_no_inputs():
+    tool = Raising("nothing yet")
+    tools = registry(tool)
+    tool._raises = ("input_schema", AttributeError("gone"))
+    assert not tools.takes("plain", "prompt")
+    (issue,) = tools.check_inputs("plain", {})
+    assert str(issue) == "its input_schema cannot be used: AttributeError: gone"
 
 
 def test_references_inside_a_schema_are_followed():
@@ -186,6 +269,23 @@ def test_the_built_in_tools_are_there_and_well_made():
         assert built_in.description.endswith(".")
         described = built_in.input_schema["properties"].values()
         assert all("description" in value for value in described), built_in.name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_built_in_tool_is_imported_under_its_own_name(name: str):
+    tool = BuiltinTool(name).tool
+    assert isinstance(tool, Tool)
+    assert tool.name == name
+
+
+def test_a_built_in_tool_that_is_not_where_it_should_be_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(MODULES, "lost", "text")
+    with pytest.raises(ToolError, match=r"built-in tool 'lost' cannot be imported: .*no attribute 'lost'"):
+        BuiltinTool("lost").input_schema  # noqa: B018 # reading it is the test
+
+
+def test_a_built_in_tool_can_be_copied():
+    assert copy.deepcopy(BuiltinTool("combine")).name == "combine"
 
 
 @pytest.mark.parametrize("path", ["{}.one", "{}:one", " {}.one ", "{}:Holder.one", "{}.lazily"])
@@ -268,8 +368,11 @@ folder = Path(tools.__file__).parent
 for file in sorted(folder.rglob("*.py")):
     parts = file.relative_to(folder).with_suffix("").parts
     import_module(".".join(("airflow_provider_vibe.tools", *parts)).removesuffix(".__init__"))
-assert len(tools.load_tools()) == 8
-libraries = "airflow jsonschema markdown_it nltk numpy openai pydantic_ai pyphen textstat yake".split()
+assert tools.load_tools()
+libraries = (
+    "airflow bs4 feedparser httpx jsonschema lxml markdown_it markdownify matplotlib nltk numpy openai PIL"
+    " pydantic_ai pyphen textstat yake"
+).split()
 print(sorted(set(libraries) & set(sys.modules)))
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

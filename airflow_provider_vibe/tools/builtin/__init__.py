@@ -7,17 +7,24 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-from airflow_provider_vibe.tools.base import Tool, ToolResult
+from airflow_provider_vibe.tools.base import Tool, ToolError, ToolResult
 
 MODULES = {
     "combine": "combining",
+    "feed_read": "feeds",
+    "html_to_markdown": "html",
+    "http_get": "http",
+    "image_card": "cards",
     "image_generate": "image_generate",
+    "json_schema": "json_schema",
     "keywords": "text",
     "llm_analyze": "llm",
     "llm_generate": "llm",
     "llm_transform": "llm",
     "llm_validate": "llm",
     "markdown_to_html": "markdown",
+    "read_file": "reading",
+    "render_chart": "charts",
     "template_fill": "templates",
     "text_profile": "text",
     "text_rules": "rules",
@@ -48,11 +55,19 @@ class BuiltinTool:
 
     @cached_property
     def tool(self) -> Tool:
-        """The tool itself."""
-        found: Tool = getattr(import_module(f"{__name__}.{MODULES[self.name]}"), self.name)
+        """The tool itself.
+
+        :raises ToolError: its module cannot be imported, or has no such tool.
+        """
+        try:
+            found: Tool = getattr(import_module(f"{__name__}.{MODULES[self.name]}"), self.name)
+        except AttributeError as error:  # for which Python asks __getattr__, which would ask for the tool
+            raise ToolError(f"the built-in tool {self.name!r} cannot be imported: {error}") from error
         return found
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # of a copy that is not complete yet
+            raise AttributeError(name)
         return getattr(self.tool, name)
 
     async def execute(self, inputs: dict[str, Any], context: dict[str, Any]) -> ToolResult:

@@ -2,7 +2,9 @@
 
 Our own and not textstat's (0.7.13), which counts English syllables with a dictionary that NLTK downloads on
 first use: a worker without a way out would fail, and the score would depend on the machine. The formulas and
-their numbers are the same. Meant for languages that put spaces between words.
+their numbers are the same. Chinese and Japanese put no spaces between words: each of their characters counts
+as a word, as it does in word processors. Thai, Lao, Khmer and Burmese do not either, and what stands between
+two spaces counts as one word there: to tell its words apart takes a dictionary.
 """
 
 from __future__ import annotations
@@ -14,12 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pyphen import Pyphen
+    from regex import Pattern
 
 WORDS_PER_MINUTE = 238
 """Silent reading of English non-fiction: Brysbaert 2019, doi:10.1016/j.jml.2019.104047."""
 
-_WORD = re.compile(r"\w+(?:['\u2019\-]\w+|(?<=\d)[.,]\d+)*")
-_SENTENCE_END = re.compile(r"(?<![.!?\u2026])[.!?\u2026]+[\"'\u201d\u2019)\]]*(?=\s|$)|\n\s*\n")
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc"
+_LETTER = rf"[\w--[{_UNSPACED}]]"
+_WORD = rf"(?V1)[{_UNSPACED}]|{_LETTER}+(?:['\u2019\-]{_LETTER}+|(?<=\d)[.,]\d+)*"
+_SENTENCE_END = re.compile(
+    r"(?<![.!?\u2026])[.!?\u2026]+[\"'\u201d\u2019)\]]*(?=\s|$)"
+    r"|[\u3002\uff01\uff1f]+[\u300d\u300f\uff09\u201d]*"
+    r"|\n\s*\n"
+)
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
 _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT_ENDING = re.compile(r"[^aeiouy](?:e|(?<![td])ed|(?<![cgsxz])(?<!ch)(?<!sh)es)$")
@@ -50,13 +59,24 @@ def language_root(language: str) -> str:
 
 
 def words_in(text: str) -> list[str]:
-    """The words of *text*, in order; ``don't``, ``well-known`` and ``3.14`` are one word each."""
-    return _WORD.findall(text)
+    """The words of *text*, in order; ``don't``, ``well-known``, ``3.14`` and ``茶`` are one word each."""
+    words: list[str] = _words().findall(text)
+    return words
+
+
+def is_unspaced(char: str) -> bool:
+    """Whether no space separates *char* from the next word: it is Chinese or Japanese."""
+    return bool(_unspaced().match(char))
+
+
+def sentences_in(text: str) -> list[str]:
+    """The sentences of *text* without the marks that end them."""
+    return [part for part in _SENTENCE_END.split(text) if _words().search(part)]
 
 
 def sentence_count(text: str) -> int:
     """How many sentences; an empty line ends one too, and so does an abbreviation ("Dr. Ada")."""
-    return sum(1 for part in _SENTENCE_END.split(text) if _WORD.search(part))
+    return len(sentences_in(text))
 
 
 def paragraph_count(text: str) -> int:
@@ -105,6 +125,20 @@ def _averages(text: str, language: str) -> tuple[float, float] | None:
         return None
     syllables = sum(syllable_count(word, language) for word in words)
     return len(words) / sentence_count(text), syllables / len(words)
+
+
+@cache
+def _words() -> Pattern[str]:
+    import regex
+
+    return regex.compile(_WORD)
+
+
+@cache
+def _unspaced() -> Pattern[str]:
+    import regex
+
+    return regex.compile(f"[{_UNSPACED}]")
 
 
 @cache

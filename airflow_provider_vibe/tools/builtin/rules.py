@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from pydantic import Field
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.tools.base import ToolInputError, ToolResult
 from airflow_provider_vibe.tools.builtin import readability
+from airflow_provider_vibe.tools.builtin.phrases import occurs
 from airflow_provider_vibe.tools.builtin.previous import TextInput, text_or_previous
 from airflow_provider_vibe.tools.builtin.text import LanguageInput
 from airflow_provider_vibe.tools.decorator import tool
@@ -92,31 +92,51 @@ def _check_rules(rules: _Rules) -> None:
 
 def _verdicts(text: str, rules: _Rules) -> Iterator[str | None]:
     """For each rule: None when it is kept, otherwise what is wrong."""
-    words = len(readability.words_in(text))
     if rules.min_words is not None:
-        yield None if words >= rules.min_words else f"{words} words, at least {rules.min_words} are asked for"
+        yield too_short(text, rules.min_words)
     if rules.max_words is not None:
-        yield None if words <= rules.max_words else f"{words} words, at most {rules.max_words} are allowed"
+        yield too_long(text, rules.max_words)
     for phrase in rules.required:
-        yield None if _occurs(phrase, text) else f"{quoted(phrase)} does not occur"
+        yield missing(phrase, text)
     for phrase in rules.banned:
-        yield f"{quoted(phrase)} occurs" if _occurs(phrase, text) else None
-    yield from _ease_verdicts(text, rules)
+        yield banned(phrase, text)
+    if rules.min_reading_ease is not None:
+        yield too_hard(text, rules.min_reading_ease, rules.language)
+    if rules.max_reading_ease is not None:
+        yield too_easy(text, rules.max_reading_ease, rules.language)
 
 
-def _ease_verdicts(text: str, rules: _Rules) -> Iterator[str | None]:
-    low, high = rules.min_reading_ease, rules.max_reading_ease
-    if low is None and high is None:
-        return
-    ease = readability.reading_ease(text, rules.language)
-    for limit, is_broken, asked in (
-        (low, ease is None or (low is not None and ease < low), "at least"),
-        (high, ease is None or (high is not None and ease > high), "at most"),
-    ):
-        if limit is not None:
-            yield f"the reading ease is {ease}, {asked} {limit} is asked for" if is_broken else None
+def too_short(text: str, least: int) -> str | None:
+    """What is wrong with a text of fewer than *least* words."""
+    words = len(readability.words_in(text))
+    return None if words >= least else f"{words} words, at least {least} are asked for"
 
 
-def _occurs(phrase: str, text: str) -> bool:
-    words = r"\s+".join(re.escape(word) for word in phrase.split())
-    return re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
+def too_long(text: str, most: int) -> str | None:
+    """What is wrong with a text of more than *most* words."""
+    words = len(readability.words_in(text))
+    return None if words <= most else f"{words} words, at most {most} are allowed"
+
+
+def missing(phrase: str, text: str) -> str | None:
+    """What is wrong with a text without *phrase*."""
+    return None if occurs(phrase, text) else f"{quoted(phrase)} does not occur"
+
+
+def banned(phrase: str, text: str) -> str | None:
+    """What is wrong with a text that holds *phrase*."""
+    return f"{quoted(phrase)} occurs" if occurs(phrase, text) else None
+
+
+def too_hard(text: str, lowest: float, language: str) -> str | None:
+    """What is wrong with a text whose reading ease is below *lowest*."""
+    ease = readability.reading_ease(text, language)
+    is_kept = ease is not None and ease >= lowest
+    return None if is_kept else f"the reading ease is {ease}, at least {lowest} is asked for"
+
+
+def too_easy(text: str, highest: float, language: str) -> str | None:
+    """What is wrong with a text whose reading ease is above *highest*."""
+    ease = readability.reading_ease(text, language)
+    is_kept = ease is not None and ease <= highest
+    return None if is_kept else f"the reading ease is {ease}, at most {highest} is asked for"

@@ -1,0 +1,117 @@
+"""What an earlier run has done already, for a run that was asked to take it over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vibe.plan.identity import node_digest
+from airflow_provider_vibe.plan.models import Vibe, WorkflowNode
+from airflow_provider_vibe.plan.problems import VibeError, quoted
+from airflow_provider_vibe.runtime.assessment import is_simulated
+from airflow_provider_vibe.runtime.handover import is_handover, load_handover
+from airflow_provider_vibe.runtime.node import Earlier
+from airflow_provider_vibe.runtime.outcome import OUTCOME_KEY, ExecutionStatus, NodeOutcome
+from airflow_provider_vibe.runtime.reuse import taken_over
+from airflow_provider_vibe.tools.artifacts import is_reference, is_there
+from airflow_provider_vibe.tools.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+REUSE_PARAM = "reuse_from"
+"""A run takes over what it can from the run that this parameter names, or from an imported checkpoint."""
+
+TAKEN_KEY = "vibe_taken_over"
+"""What the state store of a task, which outlives clearing, says once the node was taken over."""
+
+log = logging.getLogger(__name__)
+
+
+class NothingToReuse(VibeError):
+    """The run that was to be reused is not there."""
+
+
+def earlier_work(node: WorkflowNode, vibe: Vibe, context: Context) -> Earlier | None:
+    """Where the work of a node may be found done already; None when the run was not asked to look.
+
+    A node that was taken over once and is cleared runs: whoever clears it wants it done again.
+
+    :param node: the node.
+    :param vibe: the intent behind its plan.
+    :param context: Airflow's task context.
+    :raises NothingToReuse: what was asked for is no id of a run.
+    """
+    asked = context["params"].get(REUSE_PARAM)
+    if asked in (None, ""):
+        return None
+    if not isinstance(asked, str):
+        raise NothingToReuse(f"the parameter '{REUSE_PARAM}' should be the id of a run, not {quoted(asked)}")
+    store = context["task_state_store"]
+
+    def find(fingerprint: str) -> NodeOutcome | None:
+        if store.get(TAKEN_KEY):
+            log.info("this node was taken over before and then cleared, so it runs")
+            return None
+        if is_handover(asked):
+            found = _from_checkpoint(asked, node, vibe, fingerprint)
+        else:
+            found = _from_run(asked, context, fingerprint)
+        if found is not None:
+            store.set(TAKEN_KEY, True)
+        return found
+
+    return lambda fingerprint: run_in_thread(find, fingerprint)
+
+
+def _from_checkpoint(reference: str, node: WorkflowNode, vibe: Vibe, fingerprint: str) -> NodeOutcome | None:
+    """What a checkpoint holds of a node that is still what it was when the checkpoint was imported."""
+    found = load_handover(reference).nodes.get(node.id)
+    if found is None:
+        return None
+    if found.node_digest != node_digest(node, vibe):
+        log.info("this node has changed since the checkpoint was imported, so it runs")
+        return None
+    return taken_over(found.outcome, found.result, found.made_in, fingerprint)
+
+
+def _from_run(run_id: str, context: Context, fingerprint: str) -> NodeOutcome | None:
+    """What the same task did in an earlier run, if it was asked for the same."""
+    ti, dag_id = context["ti"], context["dag_run"].dag_id
+    states = ti.get_task_states(dag_id=dag_id, task_ids=[ti.task_id], run_ids=[run_id])
+    state = states.get(run_id, {}).get(ti.task_id)
+    if state is None and not ti.get_dr_count(dag_id=dag_id, run_ids=[run_id]):
+        raise NothingToReuse(
+            f"DAG {quoted(dag_id)} has no run {quoted(run_id, 250)} that could be reused:"
+            f" start a run with the id of another one as '{REUSE_PARAM}'"
+        )
+    if str(state) != "success":
+        return None
+    pushed = ti.xcom_pull(task_ids=ti.task_id, key=OUTCOME_KEY, run_id=run_id, map_indexes=-1)
+    outcome = NodeOutcome.model_validate(pushed) if pushed else None
+    if outcome is None or outcome.status is not ExecutionStatus.COMPLETED:
+        return None
+    if outcome.fingerprint != fingerprint:
+        log.info("run %s was asked for something else of this node, so it runs", run_id)
+        return None
+    result = ti.xcom_pull(task_ids=ti.task_id, run_id=run_id, map_indexes=-1)
+    if is_simulated(result):
+        return None
+    if lost := [reference["uri"] for reference in _references_in(result) if not is_there(reference)]:
+        log.warning("%s, which run %s made, is gone, so this node runs", lost[0], run_id)
+        return None
+    return taken_over(outcome, result, outcome.reused_from or run_id, fingerprint)
+
+
+def _references_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every reference to an artifact in *value*, however deep."""
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if is_reference(current):
+            yield current
+        elif isinstance(current, dict):
+            waiting.extend(current.values())
+        elif isinstance(current, list):
+            waiting.extend(current)

@@ -1,0 +1,118 @@
+"""What a node is asked to do, as a digest: the same work has the same fingerprint in any run and revision.
+
+What counts: the type, the description, the tool and its version, the inputs, the model that a connection
+names, the checks and the vibe, all with their references filled in; and the outputs of the nodes it depends
+on, in the order of ``dependencies``, which is the order in which a tool is given them. What does not count:
+the node's own id, its place in the tree, its siblings, the order of the file, how Airflow runs it, and the
+run (unless a reference asks for that).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_vibe.plan.identity import canonical_json, sha256
+from airflow_provider_vibe.plan.models import WITH_REFERENCES, NodeType, QualityCheck, WorkflowNode
+from airflow_provider_vibe.plan.rules import PlanRules
+from airflow_provider_vibe.runtime.context import NodeContext
+from airflow_provider_vibe.runtime.kept import output_digest
+from airflow_provider_vibe.tools.builtin import MODEL_TOOLS, BuiltinTool
+from airflow_provider_vibe.tools.registry import ToolRegistry
+from airflow_provider_vibe.tools.threads import run_in_thread
+
+
+async def identify(node: WorkflowNode, context: NodeContext, tools: ToolRegistry, rules: PlanRules) -> str:
+    """The fingerprint of a node in this run.
+
+    :param node: the node.
+    :param context: what it may see.
+    :param tools: tell the version of its tool.
+    :param rules: tell the tool of a node that names none.
+    :raises BadReference: a reference that leads to nothing in this run.
+    """
+    name = rules.tool_of(node.type, node.parameters)
+    if name is None or name not in tools:
+        return fingerprint_of(node, context, rules)
+    model = None
+    if name in MODEL_TOOLS and isinstance(tools[name], BuiltinTool):
+        from airflow_provider_vibe.tools.models.connection import model_asked_for
+
+        inputs = context.resolve(node.parameters.get("tool_inputs")) or {}
+        model = await run_in_thread(model_asked_for, name, inputs)
+    return fingerprint_of(node, context, rules, version=tools.version(name), model=model)
+
+
+def fingerprint_of(
+    node: WorkflowNode,
+    context: NodeContext,
+    rules: PlanRules,
+    *,
+    version: str | None = None,
+    model: Any = None,
+) -> str:
+    """Digest of what a node is asked to do and of all it is given.
+
+    :param node: the node.
+    :param context: what it may see; the run itself does not count.
+    :param rules: tell the tool of a node that names none.
+    :param version: of its tool.
+    :param model: which model it asks, where its inputs alone do not say.
+    :raises BadReference: a reference that leads to nothing in this run.
+    """
+    description = context.resolve_text(node.description)
+    asked: dict[str, Any] = {"type": node.type, "description": description}
+    if node.type is NodeType.COMPOSITE:
+        return _digest({**asked, "children": children_digests(node, context)})
+    tool = rules.tool_of(node.type, node.parameters)
+    given = {"tool_inputs": context.resolve(node.parameters.get("tool_inputs"))}
+    others = {key: value for key, value in node.parameters.items() if key not in ("tool", "tool_inputs")}
+    asked |= {
+        "tool": tool,
+        "version": version,
+        "model": model,
+        "inputs": given if tool is None else rules.inputs_of(tool, given, description),
+        "parameters": others,
+        "before": _outputs_before(node, context),
+        "vibe": context.resolved_vibe(),
+    }
+    if node.checks:
+        asked |= {"checks": [_resolved(check, context) for check in node.checks], "on_fail": node.on_fail}
+    return _digest(asked)
+
+
+def children_digests(node: WorkflowNode, context: NodeContext) -> dict[str, str]:
+    """The digests of what the children of a composite made, by their ids.
+
+    :param node: the composite.
+    :param context: holds the outputs of its children.
+    """
+    return {child.id: _digest_of(child.id, context) for child in node.children if child.id in context.outputs}
+
+
+def composite_digest(node: WorkflowNode, context: NodeContext) -> str:
+    """Digest of the output of a composite, the same in whatever order its children stand in the file.
+
+    :param node: the composite.
+    :param context: holds the outputs of its children.
+    """
+    return _digest(children_digests(node, context))
+
+
+def _outputs_before(node: WorkflowNode, context: NodeContext) -> list[list[str]]:
+    """Ids and digests of what a tool is given of the nodes before; their ids are in the texts it is given."""
+    before = [node_id for node_id in dict.fromkeys(node.dependencies) if node_id in context.outputs]
+    return [[node_id, _digest_of(node_id, context)] for node_id in before]
+
+
+def _digest_of(node_id: str, context: NodeContext) -> str:
+    return context.digests.get(node_id) or output_digest(context.outputs[node_id])
+
+
+def _resolved(check: QualityCheck, context: NodeContext) -> dict[str, Any]:
+    said = check.model_dump(mode="json", exclude_none=True)
+    with_references = {kind: said[kind] for kind in WITH_REFERENCES if kind in said}
+    return {**said, **context.resolve(with_references)}
+
+
+def _digest(value: Any) -> str:
+    return sha256(canonical_json(value))

@@ -1,0 +1,1 @@
+"""Whether an output is what its node's `checks` ask for: a score, and the reasons for it."""

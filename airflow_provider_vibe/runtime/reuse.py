@@ -1,0 +1,85 @@
+"""A node's result and outcome, taken over from an earlier run.
+
+Such a result says at its top which run made it, and which earlier runs what it holds may lead into; so does
+every result made from it. These keys, like the others of :data:`OWN_KEYS`, no tool can write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_vibe.plan.models import NodeType
+from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
+
+ARTIFACTS_KEY = "artifacts"
+"""References to the parts of a result that are too large for XCom."""
+
+DIGEST_KEY = "output_digest"
+"""Of a composite: digest of its output, the same in whatever order its children stand."""
+
+REUSED_KEY = "reused_from"
+"""The run that made a result that this run has taken over."""
+
+EARLIER_KEY = "earlier_runs"
+"""The runs whose artifacts a result may lead to, beside those of its own run."""
+
+OWN_KEYS = frozenset({ARTIFACTS_KEY, DIGEST_KEY, REUSED_KEY, EARLIER_KEY})
+
+
+def taken_over(earlier: NodeOutcome, result: Any, made_in: str, fingerprint: str | None) -> NodeOutcome:
+    """The outcome of a node whose work an earlier run has done.
+
+    Nothing was used in this run; what the work cost then is told as ``reused_usage``.
+
+    :param earlier: what the node left then.
+    :param result: what it made.
+    :param made_in: the run that made it.
+    :param fingerprint: of the node in this run.
+    """
+    if isinstance(result, dict):
+        result = {**with_earlier_runs(result, [made_in]), REUSED_KEY: made_in}
+    return NodeOutcome(
+        node_id=earlier.node_id,
+        status=ExecutionStatus.COMPLETED,
+        started_at=datetime.now(UTC),
+        duration=0.0,
+        feedback=earlier.feedback,
+        replan_suggestion=earlier.replan_suggestion,
+        fingerprint=fingerprint,
+        reused_from=made_in,
+        reused_usage=earlier.reused_usage if earlier.reused_from else earlier.usage,
+        result=result,
+    )
+
+
+def with_earlier_runs(result: Any, runs: Iterable[str]) -> Any:
+    """*result*, saying that what it holds may lead into *runs* too.
+
+    :param result: of a node; one that is no object hands nothing on.
+    :param runs: their ids.
+    """
+    named = {*runs, *earlier_runs(result)}
+    return {**result, EARLIER_KEY: sorted(named)} if named and isinstance(result, dict) else result
+
+
+def earlier_runs(result: Any) -> list[str]:
+    """The earlier runs that a result says it may lead into."""
+    named = result.get(EARLIER_KEY) if isinstance(result, dict) else None
+    return list(map(str, named)) if isinstance(named, list) else []
+
+
+def made_in(result: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """The id of the run that made a result.
+
+    :param result: as it stands in XCom.
+    :param run: in whose XCom it stands.
+    """
+    return str(result.get(REUSED_KEY) or run["id"])
+
+
+def known_digest(result: Mapping[str, Any]) -> str | None:
+    """The digest of the output of a composite, which does not depend on the order of its children."""
+    digest = result.get(DIGEST_KEY) if result.get("type") == NodeType.COMPOSITE else None
+    return digest if isinstance(digest, str) else None

@@ -1,0 +1,199 @@
+"""One request to a language model: within the budget, within its time, and told without secrets."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from airflow_provider_vibe.tools.base import ToolFailed, ToolInputError
+from airflow_provider_vibe.tools.budget import within_budget
+from airflow_provider_vibe.tools.models.connection import chat_access, default_connection
+from airflow_provider_vibe.tools.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from pydantic_ai import Agent
+    from pydantic_ai.agent import AgentRunResult
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.usage import RunUsage
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds that one request may take."""
+
+MASK = "***"
+
+SystemInput = Annotated[str | None, Field(description="Instructions instead of the usual ones.")]
+MaxTokensInput = Annotated[int | None, Field(ge=1, description="The longest answer, in tokens.")]
+TemperatureInput = Annotated[float | None, Field(ge=0, le=2, description="How free the answer is.")]
+ModelInput = Annotated[
+    str | None,
+    Field(
+        description="'provider:name', instead of the connection's own model; a name alone for a connection"
+        " with a host."
+    ),
+]
+ConnectionInput = Annotated[
+    str | None, Field(description="The Airflow connection; left out: [vibe] llm_conn_id.")
+]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model answers, and within which limits; what is None is left to the connection or the model.
+
+    :param max_tokens: of the answer.
+    """
+
+    connection: str | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+
+async def ask(
+    prompt: str, system: str, choice: Choice, answer_type: type[Any] = str
+) -> tuple[Any, dict[str, Any]]:
+    """What a model answers, and the metadata of the call.
+
+    One request and no retry of the SDK's or pydantic-ai's own: Airflow retries the task.
+
+    :param prompt: the user's message.
+    :param system: the instructions.
+    :param choice: which model.
+    :param answer_type: a text, or the pydantic model that the answer has to fit.
+    :raises ToolInputError: the connection, its model or the model's package is missing or does not fit.
+    """
+    conn_id = choice.connection or default_connection()
+    agent, secrets = await run_in_thread(_make_agent, conn_id, choice.model, system, answer_type)
+    from pydantic_ai.usage import RunUsage  # not before: the thread has imported the library
+
+    settings = _settings(choice)
+    usage = RunUsage()
+    with clear_errors():
+        run: AgentRunResult[Any] = await within_budget(
+            lambda: agent.run(prompt, model_settings=settings, usage=usage),
+            max_tokens=choice.max_tokens,
+            usage_of=lambda run: _usage(run.usage),
+            prompt=f"{system}\n{prompt}",
+            usage_when_failed=lambda: _usage(usage) if usage.output_tokens else None,
+        )
+    return _without(secrets, run.output), _metadata(run, conn_id)
+
+
+def request_timeout() -> float:
+    """Seconds that one request may take: ``[vibe] llm_timeout``."""
+    from airflow.sdk.configuration import conf
+
+    return conf.getfloat("vibe", "llm_timeout", fallback=DEFAULT_TIMEOUT)
+
+
+def usage_fields(usage: Any, requests: int, cost: Any) -> dict[str, Any]:
+    """The ``usage`` of a call's metadata.
+
+    :param usage: pydantic-ai's.
+    :param cost: in US dollars; None when the price is not known, which is not the same as nothing.
+    """
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "requests": requests,
+        "cost": None if cost is None else float(cost),
+    }
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Let errors pass without the secrets that some servers echo; what cannot work is a wrong input."""
+    from pydantic_ai.exceptions import UserError
+
+    try:
+        yield
+    except Exception as error:
+        _refuse_to_show_secrets(error)
+        if isinstance(error, UserError):
+            raise ToolInputError(str(error)) from error
+        raise
+
+
+def _make_agent(
+    conn_id: str, model: str | None, system: str, answer_type: type[Any]
+) -> tuple[Agent[object, Any], tuple[str, ...]]:
+    access = chat_access(conn_id, model)
+    return access.hook.create_agent(answer_type, instructions=system, retries=0), access.secrets
+
+
+def _without(secrets: Iterable[str], answer: Any) -> Any:
+    """An answer without the key that was sent with the question: what a server gets it may say."""
+    for secret in secrets:
+        if isinstance(answer, str):
+            answer = answer.replace(secret, MASK)
+        else:
+            answer = type(answer).model_validate_json(answer.model_dump_json().replace(secret, MASK))
+    return answer
+
+
+def _settings(choice: Choice) -> ModelSettings:
+    from pydantic_ai.settings import ModelSettings
+
+    seconds = request_timeout()
+    settings = ModelSettings(max_retries=0, timeout=seconds, request_timeout=seconds)
+    if choice.max_tokens is not None:
+        settings["max_tokens"] = choice.max_tokens
+    if choice.temperature is not None:
+        settings["temperature"] = choice.temperature
+    return settings
+
+
+def _usage(usage: RunUsage) -> dict[str, Any]:
+    return usage_fields(usage, usage.requests, usage.cost)
+
+
+def _metadata(run: AgentRunResult[Any], conn_id: str) -> dict[str, Any]:
+    response = run.response
+    metadata: dict[str, Any] = {
+        "model": response.model_name,
+        "provider": response.provider_name,
+        "connection": conn_id,
+        "finish_reason": response.finish_reason,
+        "usage": _usage(run.usage),
+    }
+    if response.finish_reason == "length":
+        metadata["truncated"] = True
+    return metadata
+
+
+def _refuse_to_show_secrets(error: Exception) -> None:
+    """Raise a masked error instead of *error* where that one quotes a secret: some servers echo the key."""
+    if (masked := _masked(error)) is not error:
+        raise masked from None
+
+
+def _masked(error: Exception) -> Exception:
+    """*error* itself, or one that stands for it where its words hold a secret.
+
+    A chain of models fails as a group; it stays one, since what it is worth is told by its members.
+    """
+    from airflow.providers.common.compat.sdk import redact
+
+    text = str(error)
+    masked_text = str(redact(text))
+    if isinstance(error, ExceptionGroup):
+        members = [_masked(member) for member in error.exceptions]
+        is_clean = masked_text == text and all(map(operator.is_, members, error.exceptions))
+        return error if is_clean else ExceptionGroup(str(redact(error.message)), members)
+    if masked_text == text:
+        return error
+    masked = ToolFailed(f"{type(error).__name__}: {masked_text}")
+    masked.stands_for = tuple(cls.__name__ for cls in type(error).__mro__)
+    for name in (
+        "status_code",
+        "provider_error_code",
+        "retry_after",
+    ):  # what tells whether another try can help
+        if hasattr(error, name):
+            setattr(masked, name, getattr(error, name))
+    return masked
