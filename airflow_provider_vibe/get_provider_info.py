@@ -28,7 +28,7 @@ def get_provider_info():
                 "integration-name": "Vibe",
                 "python-modules": [
                     f"airflow_provider_vibe.operators.{kind}"
-                    for kind in ("analyze", "generate", "transform", "validate", "composite")
+                    for kind in ("analyze", "generate", "transform", "validate", "composite", "replan")
                 ],
             }
         ],
@@ -88,8 +88,8 @@ def get_provider_info():
                         "Below this quality, 0.0 to 1.0, the feedback suggests a replan.", "0.7", "float"
                     ),
                     "budget_reserve_tokens": _option(
-                        "Tokens that a plan's budget sets aside for the answer of a model call that states no "
-                        "``max_tokens``.",
+                        "Tokens that a plan's budget sets aside for the answer of a model call "
+                        "that states no ``max_tokens``.",
                         "4000",
                         "integer",
                     ),

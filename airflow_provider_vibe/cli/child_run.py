@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vibe.cli.local_run import Watcher, prepare_database, read_result, run_locally
+from airflow_provider_vibe.cli.local_run import Watcher, prepare_database, read_result, run_dag
 from airflow_provider_vibe.plan.problems import VibeError
 from airflow_provider_vibe.runtime.outcome import ExecutionResult, some
 
@@ -62,7 +62,7 @@ def _work(dag: DAG, conf: Mapping[str, Any], watcher: Watcher, moment: datetime)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     settings.get_engine().dispose(close=False)  # its connections are the parent's
-    run_locally(dag, conf, watcher, logical_date=moment)
+    run_dag(dag, conf, watcher, moment)
 
 
 def _end_with_parent() -> None:
@@ -118,14 +118,14 @@ def _end(dag_id: str, moment: datetime) -> tuple[DagRun | None, list[str] | None
 
 
 def _fail(run: DagRun, session: Session) -> list[str]:
-    from airflow.utils.state import DagRunState, TaskInstanceState
+    from airflow.utils.state import DagRunState, State, TaskInstanceState
 
     working = []
     for ti in run.get_task_instances(session=session):
         if ti.state in (TaskInstanceState.RUNNING, TaskInstanceState.DEFERRED):
             working.append(ti.task_display_name)
             ti.set_state(TaskInstanceState.FAILED, session=session)
-        elif ti.state not in TaskInstanceState._value2member_map_ or not ti.state.is_finished:
+        elif ti.state not in State.finished:
             ti.set_state(TaskInstanceState.SKIPPED, session=session)
     run.set_state(DagRunState.FAILED)
     return working

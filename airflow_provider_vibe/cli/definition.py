@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import (
+    ActionCommand,
+    Arg,
+    CLICommand,
+    GroupCommand,
+    lazy_load_command,
+    positive_int,
+)
 
 ARG_PATHS = Arg(("paths",), nargs="+", metavar="PATH", help="plan files, or folders to search for them")
 ARG_PROBLEM_FORMAT = Arg(
@@ -52,6 +59,24 @@ ARG_DIFF_FORMAT = Arg(
 )
 ARG_NAME = Arg(("name",), metavar="NAME", help="the id of the plan, and the name of its file")
 ARG_FOLDER = Arg(("--folder",), default=".", metavar="FOLDER", help="where the file goes (default: here)")
+ARG_VIBE = Arg(("vibe",), metavar="VIBE", help="what the plan is to make, in your words")
+ARG_PLAN_OUTPUT = Arg(
+    ("-o", "--output"), metavar="FILE", help="write the plan to this file, *.vibe.yaml or *.vibe.json"
+)
+ARG_FORCE = Arg(("--force",), action="store_true", help="write over a file that is there")
+ARG_CONNECTION = Arg(
+    ("--connection",), metavar="CONN", help="the connection of the model (default: [vibe] llm_conn_id)"
+)
+ARG_MODEL = Arg(
+    ("--model",), metavar="MODEL", help="the model, 'provider:name' (default: that of the connection)"
+)
+ARG_MAX_TOKENS = Arg(
+    ("--max-tokens",),
+    type=positive_int(allow_zero=False),
+    metavar="TOKENS",
+    help="the longest answer (default: the model's own limit)",
+)
+ARG_PLAN_ID = Arg(("--id",), metavar="ID", help="the id of the plan (default: the model chooses)")
 ARG_OTHER_RUN = Arg(("other",), metavar="RUN", help="the id of a later run of it")
 ARG_CHECKPOINT = Arg(("file",), metavar="FILE", help="a checkpoint, of ours or of vibe-aigc")
 ARG_CHECKPOINT_FOLDER = Arg(
@@ -123,7 +148,7 @@ VIBE_COMMANDS = (
         help="Run a plan here and now",
         description=(
             "Run a plan through its DAG and operators in this process, without a scheduler. "
-            "Exit code: 0 completed, 1 failed, 2 bad plan."
+            "Exit code: 0 completed, 1 failed, 2 bad plan, 130 interrupted."
         ),
         func=lazy_load_command("airflow_provider_vibe.cli.run.run"),
         args=(ARG_PLAN, ARG_PARAM, ARG_JSON),
@@ -189,6 +214,25 @@ VIBE_COMMANDS = (
         description="Write a commented plan that runs as it is. Exit code: 0 written, 2 not written.",
         func=lazy_load_command("airflow_provider_vibe.cli.new.new"),
         args=(ARG_NAME, ARG_FOLDER),
+    ),
+    ActionCommand(
+        name="plan",
+        help="Let a model make a plan of a vibe",
+        description=(
+            "Ask a model for a plan that does what a vibe wants with the tools installed here, and check it. "
+            "Prints it as YAML, or writes it to a file. "
+            "Exit code: 0 made, 1 the model made none that runs here, 2 it cannot be asked, or not written."
+        ),
+        func=lazy_load_command("airflow_provider_vibe.cli.plan.plan"),
+        args=(
+            ARG_VIBE,
+            ARG_PLAN_OUTPUT,
+            ARG_FORCE,
+            ARG_CONNECTION,
+            ARG_MODEL,
+            ARG_MAX_TOKENS,
+            ARG_PLAN_ID,
+        ),
     ),
     ActionCommand(
         name="schema",

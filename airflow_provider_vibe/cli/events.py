@@ -201,11 +201,13 @@ class EventTeller:
         self._percent = 100.0
         statuses = [state.status for state in look.nodes.values()]
         word = "completed" if look.status is ExecutionStatus.COMPLETED else "failed"
+        failed = len(look.failed_nodes)
         metadata = {
             "status": word,
             "total_nodes": len(statuses),
             "completed": statuses.count(ExecutionStatus.COMPLETED),
-            "failed": statuses.count(ExecutionStatus.FAILED),
+            "failed": failed,
+            "unclosed": statuses.count(ExecutionStatus.FAILED) - failed,  # composites around them
             "skipped": statuses.count(ExecutionStatus.SKIPPED),
         }
         at = (look.run.ended_at or datetime.now(UTC)).isoformat()

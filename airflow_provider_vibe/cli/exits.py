@@ -44,6 +44,20 @@ def errors_told(command: str) -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
+@contextmanager
+def logs_on_stderr() -> Iterator[None]:
+    """Meanwhile what Airflow logs to standard output, which is for what was asked for alone, goes to stderr."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
 def _escape_on_stdout() -> None:
     """From here on stdout takes every character, also where it is Latin-1 or ASCII; JSON stays JSON."""
     codecs.register_error(ESCAPES, _as_in_json)

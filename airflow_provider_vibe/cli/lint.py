@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from airflow_provider_vibe.cli.exits import CANNOT, errors_told
+from airflow_provider_vibe.cli.exits import CANNOT, errors_told, logs_on_stderr
 from airflow_provider_vibe.cli.github import github_annotations
 from airflow_provider_vibe.dag.loader import plan_files, translate_all
 from airflow_provider_vibe.dag.translator import configured_translator
@@ -31,7 +30,7 @@ def lint(args: Namespace) -> None:
     :param args: ``paths`` and ``format``.
     """
     with errors_told("lint"):
-        with _logs_on_stderr():
+        with logs_on_stderr():
             translator = configured_translator()
             paths = _plans_in(args.paths)
             problems = [problem for each in translate_all(paths, translator) for problem in each.problems]
@@ -44,7 +43,7 @@ def _plans_in(given: list[str]) -> list[Path]:
 
     :raises CannotLint: a path that leads to no plan, or none that does.
     """
-    if missing := [path for path in given if not path or not os.path.exists(path)]:
+    if missing := [path for path in given if not os.path.exists(path)]:
         raise CannotLint(f"there is no {', '.join(map(quoted, missing))}")
     found: dict[str, Path] = {}
     for path in map(Path, given):
@@ -55,20 +54,6 @@ def _plans_in(given: list[str]) -> list[Path]:
     if not found:
         raise CannotLint(f"no plan files (*.vibe.json, *.vibe.yaml, *.vibe.yml) in {', '.join(given)}")
     return list(found.values())
-
-
-@contextlib.contextmanager
-def _logs_on_stderr() -> Iterator[None]:
-    """Airflow logs to standard output, which is for the problems alone."""
-    sys.stdout.flush()
-    stdout = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(stdout, 1)
-        os.close(stdout)
 
 
 def _as_json(problems: list[Problem]) -> str:

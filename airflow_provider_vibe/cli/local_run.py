@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vibe.plan.identity import FEEDBACK_TASK_ID
@@ -29,11 +30,22 @@ def run_locally(dag: DAG, conf: Mapping[str, Any], watcher: Watcher | None = Non
     :raises VibeError: the run left no result.
     """
     prepare_database()
+    return read_result(run_dag(dag, conf, watcher, datetime.now(UTC)))
+
+
+def run_dag(dag: DAG, conf: Mapping[str, Any], watcher: Watcher | None, moment: datetime) -> DagRun:
+    """The run of *dag* for a moment, ended.
+
+    :param dag: the DAG of a plan.
+    :param conf: the parameters of the run.
+    :param watcher: is told what happens as it happens.
+    :param moment: its logical date, by which it can be found.
+    """
     _register(dag)
     if watcher is not None:
         _attach(dag, watcher)
-    run = dag.test(run_conf=dict(conf))
-    return read_result(run)
+    run: DagRun = dag.test(run_conf=dict(conf), logical_date=moment)
+    return run
 
 
 def prepare_database() -> None:

@@ -64,6 +64,11 @@ class Look:
         return 100.0 * self.at_rest / len(self.nodes) if self.nodes else 100.0
 
     @property
+    def failed_nodes(self) -> list[str]:
+        """The nodes that failed themselves, so without composites whose children failed."""
+        return [node_id for node_id in self.plan.nodes if self._has_failed(node_id)]
+
+    @property
     def status(self) -> ExecutionStatus:
         """Where the plan stands: it is completed only when every node is."""
         statuses = {state.status for state in self.nodes.values()}

@@ -6,13 +6,9 @@ nothing, to these (``$defs`` is only a place for references to lead to).
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import re
-import sys
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -22,11 +18,11 @@ from airflow_provider_vibe.cli.plan_schema_examples import EXAMPLES, PARAM
 from airflow_provider_vibe.plan.launch_checks import KINDS
 from airflow_provider_vibe.plan.models import (
     CHECK_KINDS,
-    PlanModel,
     WorkflowPlan,
     rubric_alone,
     whole_seconds,
 )
+from airflow_provider_vibe.plan.rules import Limits
 from airflow_provider_vibe.tools.base import Tool
 from airflow_provider_vibe.tools.builtin import builtin_tools
 
@@ -56,7 +52,7 @@ _REFERENCE: Schema = {
 }
 
 
-def plan_schema(tools: Iterable[Tool] | None = None) -> Schema:
+def plan_schema(tools: Iterable[Tool] | None = None, max_id_length: int = Limits.max_id_length) -> Schema:
     """The JSON Schema (2020-12) of a plan file.
 
     It takes every file that the reader takes, and refuses what a schema can refuse: whether ids are unique,
@@ -64,11 +60,11 @@ def plan_schema(tools: Iterable[Tool] | None = None) -> Schema:
 
     :param tools: the tools whose names and inputs it knows; the built-in ones when left out. Others are
         allowed by name, with any inputs.
+    :param max_id_length: characters of an id.
     """
     known = sorted(builtin_tools() if tools is None else tools, key=lambda tool: tool.name)
     schema = WorkflowPlan.model_json_schema(by_alias=True, schema_generator=_Generator)
     defs: dict[str, Schema] = schema.pop("$defs")
-    _describe({**defs, WorkflowPlan.__name__: schema})
     for name, model in [*defs.items(), (WorkflowPlan.__name__, schema)]:
         _polish(name, model)
     defs["Reference"] = _REFERENCE
@@ -76,8 +72,9 @@ def plan_schema(tools: Iterable[Tool] | None = None) -> Schema:
     defs["QualityCheck"]["oneOf"] = [_said(kind) for kind in CHECK_KINDS]
     _narrow(defs["Schedule"]["properties"], {"at": {"minItems": 1}, "assets": {"minItems": 1}})
     defs["Budget"]["minProperties"] = 1
-    _narrow(defs["WorkflowNode"]["properties"], {"id": {"minLength": 1}})
-    _narrow(schema["properties"], {"id": {"minLength": 1}})
+    an_id = {"minLength": 1, "maxLength": max_id_length}
+    _narrow(defs["WorkflowNode"]["properties"], {"id": an_id})
+    _narrow(schema["properties"], {"id": an_id})
     schema["properties"]["params"]["additionalProperties"] = PARAM
     defs["WorkflowNode"]["properties"]["parameters"] |= _parameters(known)
     is_plain = {tool.name for tool in known} == {tool.name for tool in builtin_tools()}
@@ -101,29 +98,6 @@ class _Generator(GenerateJsonSchema):
         if schema["function"].get("function") is not whole_seconds:
             return inner
         return {"anyOf": [inner, _NUMBER_AS_TEXT, _TRUTH_AS_NUMBER]}
-
-
-def _describe(models: Mapping[str, Schema]) -> None:
-    """Give each property the text that stands below its field in the source of its model."""
-    for model in PlanModel.__subclasses__():
-        if model.__name__ in models:
-            texts = _texts_below_fields(model)
-            for name, field in model.model_fields.items():
-                models[model.__name__]["properties"][field.alias or name]["description"] = texts[name]
-
-
-def _texts_below_fields(model: type[PlanModel]) -> dict[str, str]:
-    module = ast.parse(inspect.getsource(sys.modules[model.__module__]))
-    (source,) = (
-        each for each in module.body if isinstance(each, ast.ClassDef) and each.name == model.__name__
-    )
-    texts = {}
-    for field, text in pairwise(source.body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            match text:
-                case ast.Expr(value=ast.Constant(value=str(told))):
-                    texts[field.target.id] = inspect.cleandoc(told)
-    return texts
 
 
 def _polish(name: str, model: Schema) -> None:

@@ -94,6 +94,7 @@ def run_tree(look: Look, observer: Observer) -> Tree:
 def _headline(look: Look) -> str:
     run, status = look.run, look.status
     counted = f"{look.at_rest} of {len(look.nodes)} nodes at rest, {look.percent:.0f} %"
+    counted += f", {len(look.failed_nodes)} failed" if look.failed_nodes else ""
     took = _seconds_since(run.started_at, run.ended_at)
     time = "" if took is None else f", {took:.1f} s"
     name = f"[bold]{as_text(run.dag_id)}[/] {as_text(run.run_id)}"
@@ -142,12 +143,17 @@ def usage_line(result: ExecutionResult) -> str | None:
     used = Usage.from_json(result.usage or {})
     if not (result.usage and used.requests):
         return None
+    return f"{usage_text(used)}; {used.seconds:.1f} s of work"
+
+
+def usage_text(used: Usage) -> str:
+    """What calls of models used: requests, tokens and cost."""
     cost = f"${used.known_cost:.4g}"
     if used.unknown_costs:
         known = f"{cost} and " if used.known_cost else ""
         cost = f"{known}an unknown cost for {_counted(used.unknown_costs, 'request')}"
     tokens = f"{used.tokens:,} tokens ({used.input_tokens:,} in, {used.output_tokens:,} out)"
-    return f"used {_counted(used.requests, 'request')}, {tokens}, {cost}; {used.seconds:.1f} s of work"
+    return f"used {_counted(used.requests, 'request')}, {tokens}, {cost}"
 
 
 def _counted(number: int, thing: str) -> str:

@@ -10,12 +10,13 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from airflow_provider_vibe.cli.local_run import run_locally
+from airflow_provider_vibe.cli.child_run import RunInterrupted, run_in_child
+from airflow_provider_vibe.cli.exits import CANNOT, INTERRUPTED, errors_told
 from airflow_provider_vibe.cli.report import artifacts, result_tree, usage_line
 from airflow_provider_vibe.dag.loader import translate
 from airflow_provider_vibe.dag.translator import configured_translator
@@ -24,7 +25,10 @@ from airflow_provider_vibe.plan.problems import VibeError, did_you_mean, format_
 from airflow_provider_vibe.plan.reading import examine_file
 from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus
 
-COMPLETED, FAILED, BAD_PLAN = 0, 1, 2
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+COMPLETED, FAILED, BAD_PLAN = 0, 1, CANNOT
 MOST_OF_AN_ERROR = 300
 MARKS_OF_EVENTS = {
     "started": "[cyan]▶[/]",
@@ -43,40 +47,49 @@ def run(args: Namespace) -> None:
 
     :param args: ``plan``, ``param`` and ``json``.
     """
+    with errors_told("run"):
+        plan, dag, conf = _prepared(args)
+        handle, log_name = tempfile.mkstemp(prefix="airflow-vibe-run-", suffix=".log")
+        os.close(handle)
+        log_path = Path(log_name)
+        try:
+            with _logs_in(log_path) as console:
+                result = run_in_child(dag, conf, Progress(console).tell)
+        except VibeError as error:
+            print(f"airflow vibe run: {error} (log: {log_path})", file=sys.stderr)
+            sys.exit(INTERRUPTED if isinstance(error, RunInterrupted) else FAILED)
+        _show(plan, result, log_path)
+        if args.json:
+            content = json.dumps(result.as_json(), indent=2, ensure_ascii=False)
+            Path(args.json).write_text(content + "\n", "utf-8")
+        if result.status is not ExecutionStatus.COMPLETED:
+            sys.exit(FAILED)
+        log_path.unlink()
+    sys.exit(COMPLETED)
+
+
+def _prepared(args: Namespace) -> tuple[WorkflowPlan, DAG, dict[str, Any]]:
+    """The plan, its DAG, and the parameters of the run; a plan with problems ends the command.
+
+    :raises VibeError: what was asked for makes no sense.
+    """
+    translator = configured_translator()
+    reading = examine_file(Path(args.plan), translator.settings.rules)
+    if reading.problems:
+        print(format_problems(reading.problems), file=sys.stderr)
+    if reading.plan is None:
+        sys.exit(BAD_PLAN)
+    conf = parse_params(args.param, reading.plan)
+    translation = translate(Path(args.plan), reading, translator)
+    if translation.dag is None:
+        print(format_problems(translation.problems), file=sys.stderr)
+        sys.exit(BAD_PLAN)
     try:
-        translator = configured_translator()
-        reading = examine_file(Path(args.plan), translator.settings.rules)
-        if reading.problems:
-            print(format_problems(reading.problems), file=sys.stderr)
-        if reading.plan is None:
-            sys.exit(BAD_PLAN)
-        conf = parse_params(args.param, reading.plan)
-        translation = translate(Path(args.plan), reading, translator)
-        if translation.dag is None:
-            print(format_problems(translation.problems), file=sys.stderr)
-            sys.exit(BAD_PLAN)
-        dag = translation.dag
         if args.json:
             Path(args.json).touch()
-    except (VibeError, OSError) as error:
-        print(f"airflow vibe run: {error}", file=sys.stderr)
-        sys.exit(BAD_PLAN)
-    handle, log_name = tempfile.mkstemp(prefix="airflow-vibe-run-", suffix=".log")
-    os.close(handle)
-    log_path = Path(log_name)
-    try:
-        with _logs_in(log_path) as console:
-            result = run_locally(dag, conf, Progress(console).tell)
-    except VibeError as error:
-        print(f"airflow vibe run: {error} (log: {log_path})", file=sys.stderr)
-        sys.exit(FAILED)
-    _show(reading.plan, result, log_path)
-    if args.json:
-        Path(args.json).write_text(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    if result.status is not ExecutionStatus.COMPLETED:
-        sys.exit(FAILED)
-    log_path.unlink()
-    sys.exit(COMPLETED)
+    except OSError as error:
+        raise VibeError(str(error)) from None
+    return reading.plan, translation.dag, conf
 
 
 def parse_params(written: list[str], plan: WorkflowPlan) -> dict[str, Any]:

@@ -18,8 +18,9 @@ def schema(args: Namespace) -> None:
     :param args: ``output``.
     """
     with errors_told("schema"):
-        tools = Settings.from_airflow().tools
-        text = as_file(plan_schema(tools[name] for name in tools.names))
+        settings = Settings.from_airflow()
+        tools, limits = settings.tools, settings.rules.limits
+        text = as_file(plan_schema((tools[name] for name in tools.names), limits.max_id_length))
         if args.output is None:
             sys.stdout.write(text)
             return

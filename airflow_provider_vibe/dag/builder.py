@@ -13,9 +13,10 @@ from airflow_provider_vibe.dag.translator import (
     configured_translator,
 )
 from airflow_provider_vibe.dag.wiring import Wiring, has_gate, is_group, wire
+from airflow_provider_vibe.operators.replan import VibeReplanOperator
 from airflow_provider_vibe.plan.graph import PlanGraph
-from airflow_provider_vibe.plan.identity import BUDGET_TASK_ID, FEEDBACK_TASK_ID, open_id
-from airflow_provider_vibe.plan.models import NodeType, WorkflowNode, WorkflowPlan
+from airflow_provider_vibe.plan.identity import BUDGET_TASK_ID, FEEDBACK_TASK_ID, REPLAN_TASK_ID, open_id
+from airflow_provider_vibe.plan.models import NodeType, ReplanMode, WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.runtime.context import read_by
 from airflow_provider_vibe.sensors.feedback import VibeFeedbackSensor
 from airflow_provider_vibe.xcom_ledger import SharedBudget
@@ -180,6 +181,10 @@ class DagBuilder:
         )
         feedback.set_upstream([self._tasks[leaf] for leaf in wiring.leaves()])
         feedback.as_teardown()
+        if self.plan.replan.mode is not ReplanMode.OFF:
+            replan = VibeReplanOperator(task_id=REPLAN_TASK_ID, plan=self.plan, retries=2, dag=self.dag)
+            replan.set_upstream(feedback)
+            replan.as_teardown()
 
 
 def build_dag(plan: WorkflowPlan, translator: PlanTranslator | None = None) -> DAG:

@@ -43,7 +43,7 @@ from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.dag.unfinished import UnfinishedRun
 from airflow_provider_vibe.plan.identity import airflow_id
 from airflow_provider_vibe.plan.problems import Place, PlanError, Problem, ProblemCode, quoted
-from airflow_provider_vibe.plan.reading import examine
+from airflow_provider_vibe.plan.reading import Reading, examine
 from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.settings import Settings
 
@@ -57,7 +57,7 @@ class VibePlanBundle(BaseDagBundle):
 
     :param path: the folder, searched with all below it; ``.airflowignore`` is honoured.
     :param snapshots: where the snapshot of each version is kept for the workers, who must be able to read it:
-        a path or an object storage URL. Left out: ``vibe_snapshots`` in AIRFLOW_HOME.
+        an absolute path or an object storage URL. Left out: ``vibe_snapshots`` in AIRFLOW_HOME.
     :param keep: how many snapshots are kept besides those that runs are known to need.
     :raises SnapshotError: an option has a value that makes no sense.
     """
@@ -74,6 +74,11 @@ class VibePlanBundle(BaseDagBundle):
         self._current: str | None = self.version
         self._store = ContentStore(self.base_dir / "contents")
         self._archive = SnapshotArchive(self.name, snapshots, keep)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of plan files, where they are changed."""
+        return self._folder_path
 
     @property
     def path(self) -> Path:
@@ -147,7 +152,7 @@ class VibePlanBundle(BaseDagBundle):
         except (SnapshotError, OSError, ValueError) as error:
             log.warning("a run of %s may not end, as what it began with is lost: %s", run.file, error)
             return None
-        good = (each for each in others if examine(each[1], each[0], self._rules).plan is not None)
+        good = (each for each in others if _read(each[1], each[0], self._rules).plan is not None)
         name, content = next(good, last)
         self._store.add(content)
         file = plan_file(name, content, self._rules.limits, ending=True)
@@ -187,8 +192,11 @@ def _refused_of(files: list[PlanFile]) -> dict[str, str]:
 def _owners_of(files: list[PlanFile]) -> dict[str, PlanFile]:
     """The plan of each loader."""
     refused = _refused_of(files)
-    own = (file for file in files if file.plan_id is not None and file.name not in refused)
-    return {loader_of(file.plan_id): file for file in own if file.plan_id is not None}
+    return {
+        loader_of(file.plan_id): file
+        for file in files
+        if file.plan_id is not None and file.name not in refused
+    }
 
 
 def load_plan(namespace: MutableMapping[str, Any], name: str | None, ending: str | None = None) -> None:
@@ -232,16 +240,20 @@ def refuse_plan(reason: str) -> None:
 
 def _translation(copy: Path, name: str, *, is_ending: bool = False) -> Translation:
     translator = configured_translator()
-    try:
-        reading = examine(copy.read_bytes(), name, translator.settings.rules)
-    except Exception as error:  # of a tool that the plan is held against
-        log.exception("%s cannot be checked", name)
-        message = f"it cannot be checked: {type(error).__name__}: {error}"
-        return Translation(copy, None, (Problem(ProblemCode.REFUSED, message, Place(file=name)),))
+    reading = _read(copy.read_bytes(), name, translator.settings.rules)
     if is_ending and reading.plan is not None:
         reading = replace(reading, plan=reading.plan.model_copy(update={"schedule": None}))
     translation = translate(copy, reading, translator)
     return replace(translation, problems=tuple(each.at(file=name) for each in translation.problems))
+
+
+def _read(content: bytes, name: str, rules: PlanRules) -> Reading:
+    try:
+        return examine(content, name, rules)
+    except Exception as error:  # of a tool that the plan is held against
+        log.exception("%s cannot be checked", name)
+        message = f"it cannot be checked: {type(error).__name__}: {error}"
+        return Reading(None, (Problem(ProblemCode.REFUSED, message, Place(file=name)),))
 
 
 def _dag_or_raise(translation: Translation) -> DAG:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from airflow_provider_vibe.dag.folder import PlanFile
-from airflow_provider_vibe.dag.snapshots import loader_of
 from airflow_provider_vibe.dag.unfinished import UnfinishedRun, unfinished_runs
 
 LATE_SECONDS = 120.0
@@ -27,7 +26,7 @@ class Endings:
         self._bundle_name = bundle_name
         self._as_begun = as_begun
         self._begun: dict[UnfinishedRun, PlanFile] = {}
-        self._kept: list[PlanFile] = []
+        self._kept: dict[str, PlanFile] = {}
         self._folder = ""
         self._changed = 0.0
         self._is_settled = False
@@ -45,13 +44,10 @@ class Endings:
         is_late = time.monotonic() - self._changed > LATE_SECONDS
         present = {loader: file.digest for loader, file in owners().items()}
         runs = unfinished_runs(self._bundle_name)
-        if runs is None:
-            kept = {loader_of(file.plan_id): file for file in self._kept if file.plan_id is not None}
-        else:
+        if runs is not None:
             self._is_settled = is_late
-            kept = self._of(runs, present)
-        self._kept = [file for loader, file in kept.items() if file.digest != present.get(loader)]
-        return self._kept
+            self._kept = self._of(runs, present)
+        return [file for loader, file in self._kept.items() if file.digest != present.get(loader)]
 
     def forget(self) -> None:
         """Look for them anew, as their contents are gone."""

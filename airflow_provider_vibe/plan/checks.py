@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from airflow_provider_vibe.plan.graph import CycleFound, PlanGraph
 from airflow_provider_vibe.plan.identity import (
-    BUDGET_TASK_ID,
-    FEEDBACK_TASK_ID,
     HELPER_SUFFIX,
+    RESERVED_TASK_IDS,
     airflow_id,
     group_id,
     is_reserved,
@@ -58,8 +57,8 @@ def check_ids(outline: PlanOutline, rules: PlanRules) -> Iterator[Problem]:
             yield Problem(ProblemCode.DUPLICATE_ID, message, Place(at), "give each node an id of its own")
         if is_reserved(node_id):
             message = f"{quoted(node_id)} has the form of the tasks that hold a plan's DAG together"
-            taken = f"{FEEDBACK_TASK_ID!r} or {BUDGET_TASK_ID!r}"
-            hint = f"choose an id that is not {taken} and does not end in {HELPER_SUFFIX!r}"
+            taken = ", ".join(map(repr, RESERVED_TASK_IDS))
+            hint = f"choose an id that is none of {taken} and does not end in {HELPER_SUFFIX!r}"
             yield Problem(ProblemCode.RESERVED_ID, message, Place(at), hint)
 
 

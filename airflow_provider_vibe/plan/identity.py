@@ -13,8 +13,12 @@ from airflow_provider_vibe.plan.models import Vibe, WorkflowNode, WorkflowPlan
 FEEDBACK_TASK_ID = "vibe_feedback"
 BUDGET_TASK_ID = "vibe_budget"
 """The first task of a run with a budget; it does nothing, but what it holds in XCom is the run's account."""
+REPLAN_TASK_ID = "vibe_replan"
 HELPER_SUFFIX = "__open"
 """Tasks that only hold the graph together end so: the gate of a composite, a join of many edges."""
+
+RESERVED_TASK_IDS = (FEEDBACK_TASK_ID, BUDGET_TASK_ID, REPLAN_TASK_ID)
+"""The tasks of a plan's DAG that are none of its nodes, beside those that hold the graph together."""
 
 MAX_LENGTH = 200
 _TASK_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH}}}")
@@ -57,7 +61,7 @@ def join_id(task_ids: Iterable[str]) -> str:
 
 def is_reserved(node_id: str) -> bool:
     """Whether *node_id* has the form of the id of a task that is none of the plan's nodes."""
-    return node_id in (FEEDBACK_TASK_ID, BUDGET_TASK_ID) or node_id.endswith(HELPER_SUFFIX)
+    return node_id in RESERVED_TASK_IDS or node_id.endswith(HELPER_SUFFIX)
 
 
 def plan_digest(plan: WorkflowPlan) -> str:

@@ -2,7 +2,7 @@
 
 These models are the one declaration of the format: validation, the JSON Schema and the reference page come
 from them. The text below a field is its description in the schema, which reads it from here
-(`cli.plan_schema`): pydantic's `use_attribute_docstrings` would read the source whenever a plan is parsed,
+(`field_texts`): pydantic's `use_attribute_docstrings` would read the source whenever a plan is parsed,
 which takes ten times as long as the rest of this module. They are vibe-aigc 0.7.1's own (`models.py`),
 strict, frozen, and with what a scheduler needs.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 EXTENSION_PREFIX = "x-"
 """Keys that begin so are a user's own notes: allowed anywhere, read by nobody."""
@@ -80,6 +81,18 @@ class PlanModel(BaseModel):
         strict=True,
         json_schema_extra={"patternProperties": {f"^{EXTENSION_PREFIX}": True}},
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        from airflow_provider_vibe.plan.field_texts import texts_below_fields  # reads the source
+
+        schema = handler(core_schema)
+        properties, texts = handler.resolve_ref_schema(schema)["properties"], texts_below_fields(cls)
+        for name, field in cls.model_fields.items():
+            properties[field.alias or name]["description"] = texts[name]
+        return schema
 
     @model_validator(mode="before")
     @classmethod

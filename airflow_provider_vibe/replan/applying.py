@@ -221,7 +221,7 @@ def _write(path: Path, content: bytes, like: Path) -> None:
     with path.open("xb") as file:
         os.fchmod(file.fileno(), model.st_mode & 0o7777)
         with contextlib.suppress(PermissionError):  # only root gives files away
-            pass
+            os.fchown(file.fileno(), model.st_uid, model.st_gid)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

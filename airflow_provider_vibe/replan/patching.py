@@ -26,4 +26,4 @@ def _lines(text: str) -> list[str]:
 
 
 def _quoted(name: str) -> str:
-    return name if name.isprintable() and '"' not in name and "\\" not in name else json.dumps(name)
+    return name if name.isprintable() else json.dumps(name)

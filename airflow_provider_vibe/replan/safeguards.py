@@ -93,7 +93,7 @@ def _gates(view: PlanView) -> Safeguards:
             whose = sorted(set(node.dependencies))
             yield ("validation", node.id), frozenset({canonical_json([said, whose])})
         elif not steering.is_known(node, view.settings):  # it may be what asks a person
-            if False: yield ("gate", node.id), frozenset({str(tool_of(node, view.settings))})
+            yield ("gate", node.id), frozenset({str(tool_of(node, view.settings))})
     for node_id, gates in _gates_before(view).items():
         if gates:
             yield (WAITS_FOR, node_id), gates

@@ -20,6 +20,20 @@ TYPED = {
     "result": ["d", "r", "--format", "json", "--url", "http://x"],
     "compare": ["d", "r1", "r2", "--format", "json", "--url", "http://x"],
     "new": ["tea", "--folder", "plans"],
+    "plan": [
+        "a letter",
+        "-o",
+        "p.vibe.yaml",
+        "--force",
+        "--connection",
+        "c",
+        "--model",
+        "test",
+        "--max-tokens",
+        "9000",
+        "--id",
+        "tea",
+    ],
     "schema": ["--output", "x.json"],
 }
 

@@ -157,7 +157,8 @@ def test_failure_is_told_with_its_composite_and_what_was_skipped_for_it():
         "status": "failed",
         "total_nodes": 5,
         "completed": 2,
-        "failed": 2,
+        "failed": 1,
+        "unclosed": 1,
         "skipped": 1,
     }
 

@@ -151,10 +151,10 @@ def test_what_can_be_no_plan_is_not_read_as_one(tmp_path, capsys, monkeypatch, p
 
 def command(*words, **environment):
     """The command as it is typed, with its output as bytes."""
-    program = f"import sys; from airflow.__main__ import main; sys.argv[1:] = {['vibe', *map(str, words)]!r}; main()"
+    program = "from airflow.__main__ import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", program],
-        env={**os.environ, **environment},
+        [sys.executable, "-c", program, "vibe", *map(str, words)],
+        env={**os.environ, "PYTHONUNBUFFERED": "", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -168,8 +168,9 @@ def test_json_is_all_there_is_on_stdout(tmp_path):
     assert b"deprecated" in err
 
 
-def test_reader_that_has_gone_away_is_no_accident(tmp_path):
-    write(tmp_path, "a.vibe.json", plan(*(node(f"n{number}", type="?") for number in range(400))))
+@pytest.mark.parametrize("problems", [1, 400])
+def test_reader_that_has_gone_away_is_no_accident(tmp_path, problems):
+    write(tmp_path, "a.vibe.json", plan(*(node(f"n{number}", type="?") for number in range(problems))))
     running = command("lint", tmp_path)
     running.stdout.close()
     assert running.wait(timeout=60) == 2

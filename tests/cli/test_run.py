@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +141,69 @@ def test_deployed_dag_is_left_as_it_is(airflow_db, tmp_path):
     sync_bag_to_db(bag, "dags-folder", None)
     assert run_exit(path) == 0
     assert DagModel.get_current("deployed").relative_fileloc == "vibe_plans.py"
+
+
+@pytest.fixture
+def hostile(monkeypatch):
+    """Tools that end their process, or never end."""
+    monkeypatch.setenv("AIRFLOW__VIBE__TOOL_FACTORIES", "tests.dag.hostile_tools.make_tools")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+def hostile_plan(tmp_path, plan_id, tool, **inputs):
+    nodes = (node("first"), node("bad", "first", parameters={"tool": tool, "tool_inputs": inputs}))
+    return write(tmp_path, f"{plan_id}.vibe.json", plan(*nodes, node("after", "bad"), id=plan_id))
+
+
+def states(dag_id, run_id):
+    """The state of a run as Airflow has it, and of its nodes."""
+    from airflow_provider_vibe.cli.local import DatabaseReader
+
+    reader = DatabaseReader()
+    tasks = reader.task_states(dag_id, run_id)
+    return reader.run(dag_id, run_id).state, [tasks[name].state for name in ("first", "bad", "after")]
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_tool_that_ends_its_process_ends_the_run_alone(airflow_db, hostile, tmp_path, capfd, code):
+    assert run_exit(hostile_plan(tmp_path, f"ends-{code}", "ends", code=code)) == 1
+    words = rf"has ended by itself, with exit code {code} in bad; run (\S+) is marked as failed \(log: /"
+    (run_id,) = re.findall(words, capfd.readouterr().err)
+    assert states(f"ends-{code}", run_id) == ("failed", ["success", "failed", "skipped"])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_ends_the_run_at_once(airflow_db, hostile, tmp_path, how):
+    dag_id = f"waits-{how.name}"
+    program = "from airflow.__main__ import main; main()"
+    running = subprocess.Popen(
+        [sys.executable, "-c", program, "vibe", "run", str(hostile_plan(tmp_path, dag_id, "waits"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in running.stdout:
+        if "▶ bad" in line:
+            break
+    os.killpg(running.pid, how) if how is signal.SIGINT else running.send_signal(how)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    (run_id,) = re.findall(r"run: interrupted in bad; run (\S+) is marked as failed \(log: /", err)
+    assert "Traceback" not in err
+    assert states(dag_id, run_id) == ("failed", ["success", "failed", "skipped"])
+
+
+def test_work_does_not_outlive_a_command_that_was_killed(airflow_db, hostile, tmp_path):
+    program = "from airflow.__main__ import main; main()"
+    running = subprocess.Popen(
+        [sys.executable, "-c", program, "vibe", "run", str(hostile_plan(tmp_path, "killed", "waits"))],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in running.stdout:
+        if "▶ bad" in line:
+            break
+    running.kill()
+    assert running.stdout.read() == ""  # comes to an end when no process holds it open any more
+    running.wait(timeout=60)

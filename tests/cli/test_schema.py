@@ -116,6 +116,8 @@ def with_tool(tool: str, **inputs: Any) -> dict[str, Any]:
 MISTAKES = {
     "no id": {key: value for key, value in everything().items() if key != "id"},
     "empty id": changed(id=""),
+    "id too long": changed(id="x" * 201),
+    "id of a node too long": with_node(id="x" * 201),
     "id is a number": changed(id=5),
     "no nodes": changed(root_nodes=[]),
     "unknown key": changed(root_node=[]),

@@ -63,7 +63,7 @@ def test_log_gets_a_line_for_each_change_and_the_tree_at_the_end(reading, capsys
     assert "↷ 100 % z: 'x' failed" in lines
     assert lines.index("▶   0 % a") < lines.index("✔  20 % a") < lines.index("▶  20 % both")
     tree = "\n".join(lines[-6:])
-    assert "plan manual__1: failed, 5 of 5 nodes at rest, 100 %" in tree
+    assert "plan manual__1: failed, 5 of 5 nodes at rest, 100 %, 1 failed" in tree
     assert "├── ✔ a transform  completed, quality 0.8, 1.50 s" in tree
     assert "│   ├── ✘ x transform  failed, try 2, the server [is] gone" in tree
     assert "├── ✘ both composite  failed, 1 of 2 children failed: x" in tree

@@ -1,7 +1,10 @@
-"""Tools that fail when they are looked at, named in ``[vibe] tool_factories``."""
+"""Tools that fail when they are looked at, or worse, named in ``[vibe] tool_factories``."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from typing import Any, ClassVar
 
 from airflow_provider_vibe.tools import ToolResult
@@ -33,5 +36,27 @@ class Circles(Hostile):
     input_schema: ClassVar[dict[str, Any]] = {"$ref": "#"}
 
 
+class Ends(Hostile):
+    """Ends the process it works in."""
+
+    name = "ends"
+    input_schema: ClassVar[dict[str, Any]] = {"type": "object"}
+
+    async def execute(self, inputs: dict[str, Any], context: dict[str, Any]) -> ToolResult:
+        os._exit(inputs["code"])
+
+
+class Waits(Hostile):
+    """Never comes to an end, and takes no notice of anything."""
+
+    name = "waits"
+    input_schema: ClassVar[dict[str, Any]] = {"type": "object"}
+
+    async def execute(self, inputs: dict[str, Any], context: dict[str, Any]) -> ToolResult:
+        while True:
+            with contextlib.suppress(BaseException):
+                threading.Event().wait()
+
+
 def make_tools() -> list[Hostile]:
-    return [Raises(), Circles()]
+    return [Raises(), Circles(), Ends(), Waits()]

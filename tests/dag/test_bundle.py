@@ -15,6 +15,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.dag import archive as archive_module
+from airflow_provider_vibe.dag import bundle as bundle_module
 from airflow_provider_vibe.dag import endings as endings_module
 from airflow_provider_vibe.dag import folder as folder_module
 from airflow_provider_vibe.dag.bundle import VibePlanBundle
@@ -22,6 +23,8 @@ from airflow_provider_vibe.dag.snapshots import SnapshotError, loader_of
 from airflow_provider_vibe.dag.translator import PlanTranslator
 from airflow_provider_vibe.dag.unfinished import UnfinishedRun
 from airflow_provider_vibe.plan.identity import airflow_id, sha256
+from airflow_provider_vibe.plan.reading import Reading
+from airflow_provider_vibe.plan.rules import PlanRules
 from tests.dag.plans import node, plan, write
 
 
@@ -249,6 +252,27 @@ def test_snapshots_that_were_cleared_away_are_written_again(bundle, plans, settl
     put(plans, "one", tags=["new"])
     made.refresh()
     assert set(bag_of(made).dags) == {"one", "two"}
+
+
+def test_options_that_make_no_sense_are_refused_at_once(bundle):
+    for options, said in (
+        ({"keep": "5"}, "'keep' of bundle 'plans' is '5'"),
+        ({"snapshots": "kept"}, "'kept'"),
+    ):
+        with pytest.raises(SnapshotError, match=said):
+            bundle(**options)
+
+
+def test_kept_snapshots_that_were_cleared_away_are_kept_again(bundle, plans, settled, tmp_path, monkeypatch):
+    put(plans, "one")
+    made = begun(bundle())
+    kept = tmp_path / "kept" / "plans" / f"{version_of(made)}.zip"
+    kept.unlink()
+    made.refresh()
+    assert not kept.exists()
+    monkeypatch.setattr(archive_module, "LOOK_SECONDS", 0.0)
+    made.refresh()
+    assert kept.exists()
 
 
 def test_failed_upload_is_tried_again(bundle, plans, tmp_path):
@@ -614,6 +638,20 @@ def test_plan_broken_again_and_again_falls_back_to_what_its_runs_could_begin_wit
     assert len(list((made.path / ".endings").rglob("*.vibe.json"))) == 1
 
 
+def test_broken_plan_falls_back_to_the_good_one_of_a_version_that_also_kept_an_older(
+    bundle, plans, unfinished
+):
+    put(plans, "one", tags=["old"])
+    made = begun(bundle())
+    unfinished(("one", version_of(made)))
+    put(plans, "one", tags=["new"])
+    made.refresh()
+    unfinished(("one", version_of(made)))
+    write(plans, "one.vibe.json", BROKEN)
+    made.refresh()
+    assert "new" in bag_of(made).dags["one"].tags
+
+
 def test_latest_run_says_what_a_broken_plan_falls_back_to(bundle, plans, unfinished):
     runs = []
     made = None
@@ -625,6 +663,45 @@ def test_latest_run_says_what_a_broken_plan_falls_back_to(bundle, plans, unfinis
     write(plans, "one.vibe.json", BROKEN)
     made.refresh()
     assert "second" in bag_of(made).dags["one"].tags
+
+
+def test_plan_of_an_older_run_is_kept_also_when_the_latest_began_with_the_present_one(
+    bundle, plans, unfinished
+):
+    put(plans, "one", tags=["old"])
+    made = begun(bundle())
+    older = ("one", version_of(made))
+    unfinished(older)
+    put(plans, "one", tags=["new"])
+    made.refresh()
+    kept = version_of(made)
+    unfinished(("one", kept), older)
+    made.refresh()
+    assert version_of(made) == kept and (made.path / ".endings").is_dir()
+
+
+def test_plan_that_comes_back_while_nobody_knows_of_runs_is_itself_again(bundle, plans, unfinished):
+    put(plans, "one")
+    made = begun(bundle())
+    version = version_of(made)
+    unfinished(("one", version))
+    (plans / "one.vibe.json").unlink()
+    made.refresh()
+    unfinished(known=False)
+    put(plans, "one")
+    made.refresh()
+    assert version_of(made) == version
+
+
+def test_ending_plan_outlives_that_this_machine_is_cleared(bundle, plans, unfinished, settled, tmp_path):
+    put(plans, "stays", "goes")
+    made = begun(bundle())
+    unfinished(("goes", version_of(made)))
+    (plans / "goes.vibe.json").unlink()
+    made.refresh()
+    shutil.rmtree(tmp_path / "machines")
+    made.refresh()
+    assert set(bag_of(made).dags) == {"stays", "goes"}
 
 
 def test_plan_whose_id_changes_in_flight_ends_under_the_old_one(bundle, plans, unfinished):
@@ -678,6 +755,28 @@ def test_plan_that_a_translator_refuses_falls_back_too(bundle, plans, unfinished
     monkeypatch.setattr(PlanTranslator, "tags", refuse_new)
     assert "old" in bag_of(made).dags["one"].tags
     assert "LookupError: not this one" in errors_of(made)["one.vibe.json.py"]
+
+
+def test_plan_that_a_tool_fails_to_check_falls_back_too(bundle, plans, unfinished, monkeypatch):
+    put(plans, "one", tags=["old"])
+    made = begun(bundle())
+    unfinished(("one", version_of(made)))
+    put(plans, "one", tags=["new"])
+    made.refresh()
+    unfinished(("one", version_of(made)))
+
+    def examine(content: bytes, name: str, rules: PlanRules) -> Reading:
+        if b"old" not in content:
+            raise MemoryError("too much")
+        return read_well(content, name, rules)
+
+    read_well = bundle_module.examine
+    monkeypatch.setattr(bundle_module, "examine", examine)
+    assert "old" in bag_of(made).dags["one"].tags
+    assert "it cannot be checked: MemoryError: too much" in errors_of(made)["one.vibe.json.py"]
+    put(plans, "one", tags=["newer"])
+    made.refresh()
+    assert "old" in bag_of(made).dags["one"].tags
 
 
 def test_lost_version_of_a_run_hurts_nothing_else(bundle, plans, unfinished, caplog):

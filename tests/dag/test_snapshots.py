@@ -268,7 +268,11 @@ def test_snapshots_may_be_in_the_home_folder(monkeypatch, tmp_path):
 @pytest.mark.parametrize("url", ["nowhere://kept", "s3://no-library-for-this/kept"])
 def test_snapshots_that_cannot_be_used_are_told_by_the_name_of_the_option(snapshot, tmp_path, url):
     archive = SnapshotArchive("plans", url, 10)
-    for use in (lambda: archive.keep("v1", snapshot), lambda: archive.fetch("v1", tmp_path / "v")):
+    for use in (
+        lambda: archive.keep("v1", snapshot),
+        lambda: archive.look_after("v1", snapshot),
+        lambda: archive.fetch("v1", tmp_path / "v"),
+    ):
         with pytest.raises(SnapshotError, match=f"cannot use 'snapshots' of bundle 'plans', {url}: "):
             use()
 

@@ -82,6 +82,14 @@ def check(draw: Draw, data: Data, bin_: list[Data]) -> None:
     _any_node(draw, data)["checks"] = draw(st.lists(checks, max_size=3))
 
 
+def check_less(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    checked = [node for node in all_nodes(data) if node.get("checks")]
+    for node in checked and [draw(st.sampled_from(checked))]:
+        found = node["checks"]
+        dropped = draw(st.integers(0, len(found) - 1))
+        node["checks"] = [*found[:dropped], *draw(st.lists(checks, max_size=1)), *found[dropped + 1 :]]
+
+
 def check_more(draw: Draw, data: Data, bin_: list[Data]) -> None:
     node = _any_node(draw, data)
     node["checks"] = [*node.get("checks", []), draw(checks)]
@@ -138,11 +146,9 @@ def spend(draw: Draw, data: Data, bin_: list[Data]) -> None:
 
 
 def replan_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
-    data["replan"] = {
-        "mode": draw(st.sampled_from(MODES)),
-        "max_attempts": draw(st.integers(1, 9)),
-        "cooldown": draw(st.sampled_from([0, 60, 600])),
-    }
+    key = draw(st.sampled_from(["mode", "max_attempts", "cooldown"]))
+    values = {"mode": st.sampled_from(MODES), "max_attempts": small.map(lambda n: n + 1)}
+    data.setdefault("replan", {})[key] = draw(values.get(key, st.sampled_from([0, 60, 600])))
 
 
 def default_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
@@ -159,7 +165,17 @@ def ask_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
 
 
 EDITS = (
-    *(describe, depend, depend_less, check, check_more, fail_otherwise, run_otherwise, work_otherwise),
+    *(
+        describe,
+        depend,
+        depend_less,
+        check,
+        check_less,
+        check_more,
+        fail_otherwise,
+        run_otherwise,
+        work_otherwise,
+    ),
     *(call_otherwise, write_otherwise, remove, bring_back, add, move, spend, replan_otherwise),
     *(default_otherwise, constrain, ask_otherwise),
 )
@@ -175,7 +191,7 @@ def edit(draw: Draw, data: Data, bin_: list[Data]) -> None:
 def first_plans(draw: st.DrawFn) -> Data:
     """The plan of the news, after some changes that somebody made by hand."""
     data = copy.deepcopy(NEWS)
-    if draw(st.booleans()):
+    if draw(st.integers(0, 3)):
         data["root_nodes"][-1]["children"].pop()  # the tool to which everything that reaches it matters
     for _ in range(draw(st.integers(0, 4))):
         edit(draw, data, [])

@@ -8,6 +8,8 @@ import os
 import stat
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,10 @@ from airflow_provider_vibe.replan.applying import NotApproved, NotWritable, Plan
 from airflow_provider_vibe.replan.facts import RunFacts
 from airflow_provider_vibe.replan.proposal import Proposal, propose
 from airflow_provider_vibe.replan.writing import written
-from tests.replan.plans import NEWS, RULES, SETTINGS, news, plan_of
+from airflow_provider_vibe.tools.builtin import builtin_tools
+from airflow_provider_vibe.tools.registry import build_registry
+from tests.replan.plans import NEWS, RULES, SETTINGS, news, plan_of, without
+from tests.replan.test_proposal import Fixed
 from tests.replan.test_strategies import suggest
 
 FACTS = RunFacts(SETTINGS)
@@ -162,6 +167,14 @@ def test_plan_whose_tools_have_gone_since_is_not_written(json_path):
     assert json_path.read_bytes() == before
 
 
+def test_tool_of_the_old_plan_that_has_gone_does_not_matter_to_the_new_one(json_path):
+    lesser = propose(
+        news(), [suggest("post", "x")], FACTS, lineage="run", planner=Fixed(news(without("post")))
+    )
+    rules = replace(RULES, tools=build_registry([("the built-in tools", builtin_tools())]))
+    assert apply(lesser, json_path, approved=lesser.digest, rules=rules).revision == 2
+
+
 def test_link_stays_a_link_and_its_file_is_written(tmp_path, json_path):
     link = tmp_path / "links" / "linked.vibe.json"
     link.parent.mkdir()
@@ -231,8 +244,9 @@ def test_patch_can_be_had_without_trying(path, tmp_path_factory):
 # two at once, and killed in the middle
 
 
-def test_second_waits_for_the_first_and_then_comes_too_late(json_path, monkeypatch):
-    other = proposal_for(news(), "retry_with_backoff")
+@pytest.fixture
+def at_once(json_path, monkeypatch):
+    """``at_once(one, other)`` applies two proposals, the other one begun while the first is writing."""
     inside, waiting = threading.Event(), threading.Event()
     real_keep, real_lock = applying._keep, fcntl.flock
 
@@ -246,28 +260,33 @@ def test_second_waits_for_the_first_and_then_comes_too_late(json_path, monkeypat
             waiting.set()
         real_lock(file, operation)
 
+    def outcome_of(proposal):
+        try:
+            return applied(proposal, json_path)
+        except PlanChanged as error:
+            return error
+
+    def run(one, other):
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(outcome_of, one)
+            assert inside.wait(30)
+            return first.result, pool.submit(outcome_of, other).result
+
     monkeypatch.setattr(applying, "_keep", keep)
     monkeypatch.setattr(fcntl, "flock", lock)
-    outcomes = {}
+    return lambda one, other: [result() for result in run(one, other)]
 
-    def first():
-        outcomes["first"] = applied(FIRST, json_path)
 
-    def second():
-        try:
-            applied(other, json_path)
-        except PlanChanged as error:
-            outcomes["second"] = error
-
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
-    threads[0].start()
-    assert inside.wait(30)
-    threads[1].start()
-    for thread in threads:
-        thread.join(30)
-    assert not outcomes["first"].already and isinstance(outcomes["second"], PlanChanged)
+def test_second_waits_for_the_first_and_then_comes_too_late(json_path, at_once):
+    one, other = at_once(FIRST, proposal_for(news(), "retry_with_backoff"))
+    assert not one.already and isinstance(other, PlanChanged)
     assert plan_digest(plan_at(json_path)) == plan_digest(FIRST.plan(RULES))
     assert kept(json_path) == ["news.r1.vibe.json"]
+
+
+def test_same_proposal_twice_at_once_is_applied_once(json_path, at_once):
+    one, other = at_once(FIRST, FIRST)
+    assert (one.already, other.already) == (False, True)
 
 
 def test_edit_at_the_last_moment_is_not_lost(json_path, monkeypatch):

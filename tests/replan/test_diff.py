@@ -126,6 +126,12 @@ def test_what_a_terminal_would_obey_is_escaped():
     assert "\x1b" not in text
 
 
+def test_what_a_terminal_would_obey_is_escaped_in_a_comparison_by_lines_too():
+    texts = ["A long line\n\x1b[2J" + end for end in ("a" * 80, "b" * 80)]
+    text = as_text(diff_plans(*(news(setting("page", "description", to=each)) for each in texts)))
+    assert "+\\x1b[2Jbb" in text and "\x1b" not in text
+
+
 def test_defaults_written_out_say_nothing():
     edits = [
         setting("fetch", "dependencies", to=[]),

@@ -39,6 +39,10 @@ def test_node_with_children_works_before_they_do():
     assert expected(lasting("p", 4, children=[lasting("c", 3)]), lasting("d", 1, "p")).seconds == 8
 
 
+def test_child_begins_when_the_work_of_its_parent_is_done():
+    assert expected(lasting("p", 4, children=[lasting("c", 3)]), lasting("d", 10, "c")).seconds == 17
+
+
 def test_time_that_was_measured_counts_more_than_the_estimate():
     assert expected(lasting("a", 5), a=2.5).seconds == 2.5
 

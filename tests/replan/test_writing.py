@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.identity import plan_digest
@@ -52,6 +52,8 @@ def test_plan_reads_as_it_was(data, name):
 
 
 @lax
+@example("0E0", None, "a.vibe.yaml")
+@example("a\x85b", {"\u2028": "\n "}, "a.vibe.yaml")
 @given(texts, values, st.sampled_from(NAMES))
 def test_any_text_and_any_value_reads_as_it_was(text, value, name):
     data = plan(node("a", description=text, parameters={"any": value}))
@@ -104,7 +106,7 @@ files = st.builds(lambda parts, end: "\n".join(parts) + end, lines, st.sampled_f
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(files, files, st.sampled_from(["a.vibe.json", 'odd "name".vibe.yaml', "é.vibe.json"]))
+@given(files, files, st.sampled_from(["a.vibe.json", 'odd\t"name".vibe.yaml', "é.vibe.json"]))
 def test_git_applies_the_patch(tmp_path_factory, old, new, name):
     folder = tmp_path_factory.mktemp("patched")
     (folder / name).write_bytes(old.encode())

@@ -27,6 +27,7 @@ class ModelServer:
         self.requests: list[Request] = []
         self.text = "a haiku"
         self.structured: dict[str, Any] = {}
+        self.script: list[Any] = []
         self.finish_reason = "stop"
         self.failures: list[Response] = []
         server.expect_request("/v1/chat/completions").respond_with_handler(self._chat)
@@ -43,6 +44,10 @@ class ModelServer:
     def answer_with(self, body: str) -> None:
         """Answer the next request with this body."""
         self.failures.append(Response(body, 200, content_type="application/json"))
+
+    def answer_in_turn(self, *answers: Any) -> None:
+        """Answer the next requests for an object with these, then with :attr:`structured`; a text goes as it is."""
+        self.script += answers
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -68,7 +73,9 @@ class ModelServer:
     def _message(self) -> dict[str, Any]:
         if not (tools := self.asked.get("tools")):
             return {"role": "assistant", "content": self.text}
-        call = {"name": tools[0]["function"]["name"], "arguments": json.dumps(self.structured)}
+        answer = self.script.pop(0) if self.script else self.structured
+        arguments = answer if isinstance(answer, str) else json.dumps(answer)
+        call = {"name": tools[0]["function"]["name"], "arguments": arguments}
         return {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call}]}
 
     def _image(self, request: Request) -> Response:

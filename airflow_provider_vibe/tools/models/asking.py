@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from airflow_provider_vibe.plan.problems import VibeError
 from airflow_provider_vibe.tools.base import ToolFailed, ToolInputError
 from airflow_provider_vibe.tools.budget import within_budget
 from airflow_provider_vibe.tools.models.connection import chat_access, default_connection
@@ -54,26 +55,54 @@ class Choice:
     temperature: float | None = None
 
 
+class Refused(VibeError):
+    """An answer that is not accepted; its words tell the model why."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What becomes of an answer before it counts.
+
+    :param accept: makes the result of an answer, in a thread of its own; an answer for which it raises
+        :class:`Refused` goes back to the model with the reason.
+    :param more_requests: so many times the model may answer anew.
+    """
+
+    accept: Callable[[Any], Any]
+    more_requests: int
+
+
+AS_IT_IS = Review(accept=lambda answer: answer, more_requests=0)
+
+
 async def ask(
-    prompt: str, system: str, choice: Choice, answer_type: type[Any] = str
+    prompt: str,
+    system: str,
+    choice: Choice,
+    answer_type: type[Any] = str,
+    *,
+    review: Review = AS_IT_IS,
+    book: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """What a model answers, and the metadata of the call.
 
-    One request and no retry of the SDK's or pydantic-ai's own: Airflow retries the task.
+    One request, unless a review allows more, and no retry of the SDK's own: Airflow retries the task.
 
     :param prompt: the user's message.
     :param system: the instructions.
     :param choice: which model.
     :param answer_type: a text, or the pydantic model that the answer has to fit.
+    :param review: what becomes of the answer.
+    :param book: is told the ``usage`` in the end, also where there is no answer.
     :raises ToolInputError: the connection, its model or the model's package is missing or does not fit.
     """
     conn_id = choice.connection or default_connection()
-    agent, secrets = await run_in_thread(_make_agent, conn_id, choice.model, system, answer_type)
+    agent = await run_in_thread(_make_agent, conn_id, choice.model, system, answer_type, review)
     from pydantic_ai.usage import RunUsage  # not before: the thread has imported the library
 
     settings = _settings(choice)
     usage = RunUsage()
-    with clear_errors():
+    with clear_errors(), _booked(usage, book):
         run: AgentRunResult[Any] = await within_budget(
             lambda: agent.run(prompt, model_settings=settings, usage=usage),
             max_tokens=choice.max_tokens,
@@ -81,7 +110,17 @@ async def ask(
             prompt=f"{system}\n{prompt}",
             usage_when_failed=lambda: _usage(usage) if usage.output_tokens else None,
         )
-    return _without(secrets, run.output), _metadata(run, conn_id)
+    return run.output, _metadata(run, conn_id)
+
+
+def reason_of(error: Exception) -> str:
+    """What was wrong with the last answer of a model that was not accepted, without secrets.
+
+    :param error: pydantic-ai's ``UnexpectedModelBehavior``; where the answers were used up, it only says so.
+    """
+    from airflow.providers.common.compat.sdk import redact
+
+    return str(redact(str(error.__cause__ or error)))
 
 
 def request_timeout() -> float:
@@ -119,11 +158,31 @@ def clear_errors() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _booked(usage: RunUsage, book: Callable[[Mapping[str, Any]], None] | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if book is not None:
+            book(_usage(usage))
+
+
 def _make_agent(
-    conn_id: str, model: str | None, system: str, answer_type: type[Any]
-) -> tuple[Agent[object, Any], tuple[str, ...]]:
+    conn_id: str, model: str | None, system: str, answer_type: type[Any], review: Review
+) -> Agent[object, Any]:
+    from pydantic_ai import ModelRetry
+
     access = chat_access(conn_id, model)
-    return access.hook.create_agent(answer_type, instructions=system, retries=0), access.secrets
+    agent = access.hook.create_agent(answer_type, instructions=system, retries=review.more_requests)
+
+    @agent.output_validator
+    def reviewed(answer: Any) -> Any:
+        try:
+            return review.accept(_without(access.secrets, answer))
+        except Refused as refusal:
+            raise ModelRetry(str(refusal)) from refusal
+
+    return agent
 
 
 def _without(secrets: Iterable[str], answer: Any) -> Any:

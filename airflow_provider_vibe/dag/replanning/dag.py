@@ -1,0 +1,58 @@
+"""The DAG itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, task_group
+
+from airflow_provider_vibe.dag.replanning.act import VibeApplyOperator, VibeRerunOperator
+from airflow_provider_vibe.dag.replanning.approve import VibeApproveOperator
+from airflow_provider_vibe.dag.replanning.case import GROUP
+from airflow_provider_vibe.dag.replanning.propose import VibeGatherOperator, VibeProposeOperator
+from airflow_provider_vibe.operators.replan import REPLAN_ASSET
+from airflow_provider_vibe.plan.identity import REPLAN_TASK_ID
+
+RERUN_POKE_SECONDS = 10
+RETRIES = {"retries": 3, "retry_delay": timedelta(seconds=10)}
+
+DOC = """\
+What a run suggests becomes the next revision of its plan, if its `replan.mode` says so.
+
+**gather** the runs that suggested another plan → for each: **propose** a revision → have a person **approve**
+**gather** the runs that suggested another plan → for each **propose** a revision → have a person **approve**
+the plan file → **rerun** the plan, reusing what has not changed.
+"""
+
+
+def replan_dag(
+    dag_id: str = REPLAN_TASK_ID, *, approval_timeout: timedelta | None = None, **kwargs: Any
+) -> DAG:
+    """The DAG that replans.
+
+    :param dag_id: its id.
+    :param approval_timeout: how long a person may take to answer; then the proposal has failed. Left out:
+        for ever.
+    :param kwargs: further arguments of the DAG.
+    """
+    settings = {
+        "description": "Makes the next revision of a plan from what a run of it suggests",
+        "doc_md": DOC,
+        "tags": ["vibe"],
+        "max_active_runs": 100,  # each that waits for a person is active
+        **kwargs,
+    }
+    with DAG(dag_id, schedule=[REPLAN_ASSET], catchup=False, default_args=RETRIES, **settings) as dag:
+
+        @task_group(group_id=GROUP)
+        def one_case(case: Any) -> None:
+            (
+                VibeProposeOperator(task_id="propose", case=case)
+                >> VibeApproveOperator(task_id="approve", case=case, response_timeout=approval_timeout)
+                >> VibeApplyOperator(task_id="apply", case=case)
+                >> VibeRerunOperator(task_id="rerun", case=case, poke_interval=RERUN_POKE_SECONDS)
+            )
+
+        one_case.expand(case=VibeGatherOperator(task_id="gather").output)
+    return dag

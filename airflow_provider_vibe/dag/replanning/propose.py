@@ -1,0 +1,119 @@
+"""Which runs are to be replanned, and the proposal for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_provider_vibe.dag.replanning.case import Case
+from airflow_provider_vibe.operators.replan import REPLAN_ASSET
+from airflow_provider_vibe.replan.decision import Step, decide, held_back
+from airflow_provider_vibe.replan.markdown import as_markdown
+from airflow_provider_vibe.replan.proposal import propose
+from airflow_provider_vibe.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_vibe.replan.answering import Planner
+
+
+class VibeGatherOperator(BaseOperator):
+    """Finds the runs that suggested another plan, in what has updated the asset since the last time.
+
+    Its XCom is a list of ``{"dag_id", "run_id"}``, each run once.
+    """
+
+    template_fields: Sequence[str] = ()
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        """Look at the events, or at the ``conf`` of a run that a person has triggered for one case."""
+        asked = context["dag_run"].conf or {}
+        events = context["triggering_asset_events"].get(REPLAN_ASSET, [])
+        told = [asked, *(event.extra for event in events)]
+        cases = [
+            (str(each["dag_id"]), str(each["run_id"]))
+            for each in told
+            if each.get("dag_id") and each.get("run_id")
+        ]
+        return [{"dag_id": dag_id, "run_id": run_id} for dag_id, run_id in dict.fromkeys(cases)]
+
+
+class VibeProposeOperator(BaseOperator):
+    """Makes the proposal for one run, and decides what becomes of it.
+
+    Its XCom is ``{"proposal", "step", "reason"}``; skipped, with the reason, when nothing becomes of it.
+
+    :param case: ``{"dag_id", "run_id"}`` of the run.
+    """
+
+    template_fields: Sequence[str] = ("case",)
+
+    def __init__(self, *, case: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(inlets=[REPLAN_ASSET], **kwargs)
+        self.case = case
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Propose."""
+        case, settings = Case.read(self.case, context), Settings.from_airflow()
+        last = LastReplan(case, context)
+        since = last.seconds_ago()
+        if reason := held_back(case.plan.replan, case.attempt, since):
+            raise AirflowSkipException(reason)
+        proposal = propose(
+            case.plan,
+            case.result.replan_suggestions,
+            case.facts(settings),
+            lineage=case.lineage,
+            attempt=case.attempt,
+            planner=configured_planner(settings),
+        )
+        decision = decide(proposal, case.plan.replan, since)
+        self.log.info("%s: %s\n%s", decision.step, decision.reason, as_markdown(proposal))
+        if decision.step is Step.NOTHING:
+            raise AirflowSkipException(decision.reason)
+        last.is_now()
+        return {"proposal": proposal.as_json(), "step": str(decision.step), "reason": decision.reason}
+
+
+class LastReplan:
+    """When a plan was last replanned, kept in the state store of the asset.
+
+    :param case: the run in question; a task of it that is tried again does not hold itself back.
+    :param context: Airflow's task context.
+    """
+
+    def __init__(self, case: Case, context: Context) -> None:
+        self._store = context["asset_state_store"][REPLAN_ASSET]
+        self._key = case.dag_id
+        self._run = case.run_id
+
+    def seconds_ago(self) -> float | None:
+        """How long ago; None when it never was, or only for this run."""
+        known = self._store.get(self._key)
+        if not isinstance(known, dict) or known.get("run_id") == self._run:
+            return None
+        return (datetime.now(UTC) - datetime.fromisoformat(str(known["at"]))).total_seconds()
+
+    def is_now(self) -> None:
+        """Keep this moment."""
+        self._store.set(self._key, {"run_id": self._run, "at": datetime.now(UTC).isoformat()})
+
+
+def configured_planner(settings: Settings) -> Planner | None:
+    """The model that may rewrite a plan, where there is a connection for it."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from airflow_provider_vibe.replan.planner import ModelPlanner
+    from airflow_provider_vibe.tools.models.connection import default_connection
+
+    try:
+        BaseHook.get_connection(default_connection())
+    except AirflowNotFoundException:
+        return None
+    return ModelPlanner(settings)

@@ -1,0 +1,3 @@
+from airflow_provider_vibe.dag.replanning.dag import replan_dag
+
+dag = replan_dag()
