@@ -46,7 +46,7 @@ def errors_told(command: str) -> Iterator[None]:
 
 @contextmanager
 def logs_on_stderr() -> Iterator[None]:
-    """Meanwhile what Airflow logs to standard output, which is for what was asked for alone, goes to stderr."""
+    """Meanwhile what Airflow logs to stdout, which is for what was asked for alone, goes to stderr."""
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)

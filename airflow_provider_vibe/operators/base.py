@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
-from airflow_provider_vibe.operators.earlier import earlier_work
 from airflow_provider_vibe.operators.findings import findings_before, keep_findings
 from airflow_provider_vibe.plan.identity import node_digest
 from airflow_provider_vibe.plan.models import NodeType, Vibe, WorkflowNode
@@ -124,6 +123,8 @@ class VibeNodeOperator(BaseOperator):
         return await do_work(node, context, tools, rules)
 
     def _attempt(self, context: Context) -> Coroutine[Any, Any, NodeOutcome]:
+        from airflow_provider_vibe.operators.earlier import earlier_work  # no parse needs it
+
         settings = self.settings or Settings.from_airflow()
         rules = settings.rules
         simulate = rules.simulate_missing or context["params"].get(SIMULATE_PARAM) is True

@@ -38,7 +38,10 @@ class NoPlan(VibeError):
 
 
 class PlanDraft(RootModel[dict[str, Any]]):
-    """The plan."""  # the model is told this
+    """What a model answers: any object, whose schema says that it should be a plan.
+
+    So the reader tells all that is wrong with it, as it does of a file, and not pydantic, at any length.
+    """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")  # the reader tells what it has against them
 
@@ -46,10 +49,9 @@ class PlanDraft(RootModel[dict[str, Any]]):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        schema = handler(WorkflowPlan.__pydantic_core_schema__)
-        plan = handler.resolve_ref_schema(schema)
-        del plan["properties"][FOR_EDITORS]
-        return schema
+        plan = handler.resolve_ref_schema(handler(WorkflowPlan.__pydantic_core_schema__))
+        properties = {key: value for key, value in plan["properties"].items() if key != FOR_EDITORS}
+        return {**plan, "properties": properties}
 
 
 class ModelPlanner:

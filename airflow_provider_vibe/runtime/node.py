@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vibe.plan.models import NodeType, OnFail, WorkflowNode
 from airflow_provider_vibe.plan.problems import quoted
@@ -26,12 +26,14 @@ from airflow_provider_vibe.runtime.context import NodeContext
 from airflow_provider_vibe.runtime.errors import QualityRefused, message_of
 from airflow_provider_vibe.runtime.fingerprint import composite_digest, identify
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
-from airflow_provider_vibe.runtime.quality.verdict import Verdict, verdict_on
 from airflow_provider_vibe.runtime.reuse import DIGEST_KEY
 from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError, ToolResult
 from airflow_provider_vibe.tools.budget import accounted
 from airflow_provider_vibe.tools.registry import ToolRegistry
 from airflow_provider_vibe.tools.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from airflow_provider_vibe.runtime.quality.verdict import Verdict
 
 RESULT_TYPE = {
     NodeType.ANALYZE: "analysis",
@@ -213,6 +215,7 @@ async def examine(
     """
     if not node.checks or is_simulated(result):
         return None
+    from airflow_provider_vibe.runtime.quality.verdict import verdict_on  # no parse needs it
 
     async def ask(name: str, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if (tool := tools.get(name)) is None:

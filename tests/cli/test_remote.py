@@ -385,7 +385,8 @@ def test_other_json_than_airflow_s_is_told(httpserver, read, content):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"start_date": "yesterday"}, {"dag_versions": [{"version_number": "x"}, {"version_number": 1}]}]
+    "fields",
+    [{"start_date": "yesterday"}, {"dag_versions": [{"version_number": "x"}, {"version_number": 1}]}],
 )
 def test_run_that_airflow_would_not_tell_is_told(airflow, reader, fields):
     answer(airflow, "/api/v2/dags/d/dagRuns/r", dag_run(**fields))

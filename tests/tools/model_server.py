@@ -46,7 +46,7 @@ class ModelServer:
         self.failures.append(Response(body, 200, content_type="application/json"))
 
     def answer_in_turn(self, *answers: Any) -> None:
-        """Answer the next requests for an object with these, then with :attr:`structured`; a text goes as it is."""
+        """Answer the next requests for an object with these before :attr:`structured`; a text as it is."""
         self.script += answers
 
     @property

@@ -1,0 +1,263 @@
+"""The tasks of the replan DAG: real DAGs, real operators, `dag.test()`; what waits for a person is in e2e."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.models.dagrun import DagRun
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from airflow_provider_vibe.dag.loader import translate
+from airflow_provider_vibe.dag.replanning.approve import VibeApproveOperator
+from airflow_provider_vibe.dag.replanning.dag import replan_dag
+from airflow_provider_vibe.dag.replanning.propose import VibeGatherOperator
+from airflow_provider_vibe.dag.translator import configured_translator
+from airflow_provider_vibe.operators.replan import REPLAN_ASSET
+from airflow_provider_vibe.plan.reading import examine_file
+from airflow_provider_vibe.tools import Tool, tool
+from tests.airflow_runs import Ran, run_dag
+from tests.dag.plans import plan, write
+
+FLAKY = {"timeout": 5, "retries": 0}
+failing: dict[str, Exception] = {}
+
+
+@tool("say")
+def say(text: str = "", *, context: dict[str, Any]) -> str:
+    if context["node_id"] in failing:
+        raise failing[context["node_id"]]
+    return text or f"{context['node_id']} has said enough to be taken for a detailed output"
+
+
+def make_tools() -> list[Tool]:
+    return [say]
+
+
+@pytest.fixture(autouse=True)
+def installation(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__VIBE__TOOL_FACTORIES", "tests.dag.test_replanning.make_tools")
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL", "-60")
+    failing.clear()
+
+
+def node(node_id: str, *dependencies: str, **fields: Any) -> dict[str, Any]:
+    parameters = {"tool": "say", "tool_inputs": {}}
+    return {
+        "id": node_id,
+        "type": "generate",
+        "description": f"Say {node_id}",
+        "parameters": parameters,
+        "dependencies": list(dependencies),
+        **fields,
+    }
+
+
+def dag_of(path: Path) -> DAG:
+    translator = configured_translator()
+    translation = translate(path, examine_file(path, translator.settings.rules), translator)
+    assert translation.dag is not None, translation.problems
+    return translation.dag
+
+
+def failed_run(folder: Path, error: Exception, *, conf: Any = None, **replan: Any) -> tuple[Path, Ran]:
+    """A run of a plan of two nodes, the second of which fails."""
+    name = f"replanned-{os.path.basename(folder)[:40]}"
+    content = plan(
+        node("first"), node("flaky", "first", run=FLAKY), id=name, replan={"cooldown": 0, **replan}
+    )
+    path = write(folder, "plan.vibe.json", content)
+    failing["flaky"] = error
+    ran = run_dag(dag_of(path), conf)
+    failing.clear()
+    return path, ran
+
+
+def replan(case: Ran) -> Ran:
+    return run_dag(replan_dag(), {"dag_id": case.dag_id, "run_id": case.run_id})
+
+
+def started(dag_id: str) -> list[DagRun]:
+    with create_session() as session:
+        runs = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id)).all()
+        return [run for run in runs if run.run_id.startswith("replan__")]
+
+
+def test_run_that_suggests_another_plan_asks_for_it_though_it_failed(tmp_path):
+    _, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="approve")
+    assert (ran.state, ran.states["vibe_feedback"], ran.states["vibe_replan"]) == (
+        "failed",
+        "failed",
+        "success",
+    )
+    told = ran.result("vibe_replan")
+    assert (told["attempt"], told["lineage"]) == (1, ran.run_id)
+    assert told["plan_file"] == str(tmp_path / "plan.vibe.json")
+
+
+def test_run_that_suggests_nothing_asks_for_nothing(tmp_path):
+    path = write(tmp_path, "plan.vibe.json", plan(node("a"), id="content", replan={"mode": "approve"}))
+    ran = run_dag(dag_of(path))
+    assert (ran.state, ran.states["vibe_replan"]) == ("success", "skipped")
+
+
+def test_plan_that_wants_no_replans_has_no_task_for_them(tmp_path):
+    path = write(tmp_path, "plan.vibe.json", plan(node("a"), id="left-alone"))
+    assert "vibe_replan" not in dag_of(path).task_ids
+
+
+def test_plan_on_auto_is_replanned_and_run_again_without_a_person(tmp_path):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    replanned = replan(ran)
+    assert replanned.state == "success"
+    written = json.loads(path.read_text())
+    assert written["revision"] == 2
+    assert written["root_nodes"][1]["run"]["timeout"] > FLAKY["timeout"]
+    (rerun,) = started(ran.dag_id)
+    assert rerun.conf["reuse_from"] == ran.run_id
+    assert rerun.conf["vibe_replan"] == {"lineage": ran.run_id, "attempt": 1}
+
+
+def test_the_same_case_again_starts_no_second_run_and_writes_no_second_revision(tmp_path):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    assert replan(ran).state == replan(ran).state == "success"
+    assert json.loads(path.read_text())["revision"] == 2
+    assert len(started(ran.dag_id)) == 1
+
+
+def test_plan_edited_since_the_run_is_left_as_it_is(tmp_path):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    edited = path.read_text().replace("Say first", "Say something else")
+    path.write_text(edited)
+    assert replan(ran).state == "failed"
+    assert path.read_text() == edited and started(ran.dag_id) == []
+
+
+def test_replans_of_one_run_come_to_an_end(tmp_path):
+    conf = {"vibe_replan": {"lineage": "the-first", "attempt": 3}}
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), conf=conf, mode="auto", max_attempts=3)
+    before = path.read_bytes()
+    assert replan(ran).state == "success"
+    assert path.read_bytes() == before and started(ran.dag_id) == []
+
+
+def test_another_run_that_fails_within_the_cooldown_is_not_replanned(tmp_path):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto", cooldown=600)
+    replan(ran)
+    failing["flaky"] = TimeoutError("timed out")
+    again = run_dag(dag_of(path))
+    replan(again)
+    assert json.loads(path.read_text())["revision"] == 2
+
+
+def test_folder_that_cannot_be_written_is_left_a_patch(tmp_path, monkeypatch):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    artifacts = tmp_path / "artifacts"
+    monkeypatch.setenv("AIRFLOW__VIBE__ARTIFACTS_PATH", str(artifacts))
+    monkeypatch.setattr(
+        "airflow_provider_vibe.replan.applying._write",
+        lambda *args, **kwargs: (_ for _ in ()).throw(PermissionError("read-only")),
+    )
+    before = path.read_bytes()
+    assert replan(ran).state == "success"
+    (patch,) = artifacts.rglob("*.patch")
+    assert '+  "revision": 2' in patch.read_text()
+    assert path.read_bytes() == before and started(ran.dag_id) == []
+
+
+def test_each_run_is_one_case_however_often_it_asked():
+    events = [SimpleNamespace(extra={"dag_id": "d", "run_id": run_id}) for run_id in ("1", "2", "1")]
+    context = {"dag_run": SimpleNamespace(conf=None), "triggering_asset_events": {REPLAN_ASSET: events}}
+    found = VibeGatherOperator(task_id="gather").execute(context)
+    assert found == [{"dag_id": "d", "run_id": "1"}, {"dag_id": "d", "run_id": "2"}]
+
+
+class Proposed:
+    """A context in which a proposal has been made for a run."""
+
+    def __init__(self, ran: Ran, proposed: dict[str, Any]) -> None:
+        self.kept: dict[str, Any] = {}
+        self._xcoms = {"replan.propose": proposed}
+        self._ran = ran
+        self.map_index = 0
+
+    def xcom_pull(self, *, task_ids: str, dag_id: str | None = None, **_: Any) -> Any:
+        return self._ran.xcoms(task_ids).get("return_value") if dag_id else self._xcoms[task_ids]
+
+    def get(self, key: str) -> Any:
+        return self.kept.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.kept[key] = value
+
+    def delete(self, key: str) -> None:
+        del self.kept[key]
+
+    def answer(self, option: str, text: str | None) -> Any:
+        """What comes of a person's answer."""
+        operator = VibeApproveOperator(
+            task_id="approve", case={"dag_id": self._ran.dag_id, "run_id": self._ran.run_id}
+        )
+        event = {
+            "chosen_options": [option],
+            "params_input": {"plan": text},
+            "responded_at": SimpleNamespace(isoformat=str),
+            "responded_by_user": {"id": "1", "name": "Ada"},
+        }
+        return operator.execute_complete({"ti": self, "task_state_store": self}, event)
+
+
+@pytest.fixture
+def proposed(tmp_path: Path) -> Proposed:
+    _, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    made = replan(ran)
+    with create_session() as session:
+        from airflow.models.xcom import XComModel
+
+        query = XComModel.get_many(run_id=made.run_id, task_ids="replan.propose", dag_ids=made.dag_id)
+        stored = session.scalars(query).first()
+        assert stored is not None
+        return Proposed(ran, XComModel.deserialize_value(stored))
+
+
+def test_approval_stands_for_the_proposal_by_its_digest(proposed):
+    text = proposed._xcoms["replan.propose"]["proposal"]["plan_text"]
+    approved = proposed.answer("Approve", text)
+    assert approved["proposal"] == proposed._xcoms["replan.propose"]["proposal"]
+    assert approved["by"] == "Ada"
+
+
+def test_edited_plan_is_another_proposal_with_a_digest_of_its_own(proposed):
+    proposal = proposed._xcoms["replan.propose"]["proposal"]
+    as_it_is = proposed.answer("Approve", None)
+    edited = proposed.answer("Approve", proposal["plan_text"].replace("Say first", "Say hello"))
+    assert edited["digest"] != as_it_is["digest"]
+    assert "Say hello" in edited["proposal"]["plan_text"]
+
+
+def test_plan_edited_into_none_is_refused_with_its_problems_and_asked_about_again(proposed):
+    text = proposed._xcoms["replan.propose"]["proposal"]["plan_text"].replace('"say"', '"sayy"')
+    with pytest.raises(AirflowFailException, match=r"as Ada edited it is refused(.|\n)*did you mean 'say'\?"):
+        proposed.answer("Approve", text)
+    assert proposed.kept == {}
+
+
+def test_rejection_ends_it(proposed):
+    with pytest.raises(AirflowSkipException, match="rejected by Ada"):
+        proposed.answer("Reject", None)
+
+
+def test_answer_outlives_a_process_that_is_killed_after_it(proposed):
+    approved = proposed.answer("Approve", None)
+    proposed._xcoms["replan.propose"]["step"] = "ask"
+    operator = VibeApproveOperator(
+        task_id="approve", case={"dag_id": proposed._ran.dag_id, "run_id": proposed._ran.run_id}
+    )
+    assert operator.execute({"ti": proposed, "task_state_store": proposed}) == approved
