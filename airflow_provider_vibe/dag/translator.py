@@ -183,10 +183,12 @@ class PlanTranslator:
         return TriggerRule.ALL_SUCCESS
 
     def _pool_of_connection(self, node: WorkflowNode) -> str | None:
-        if self.settings.rules.tool_of(node.type, node.parameters) not in MODEL_TOOLS:
-            return None
-        inputs = node.parameters.get("tool_inputs") or {}
-        return self.settings.llm_pools.get(inputs.get("connection") or self.settings.llm_conn_id)
+        """The pool of the first connection that a node asks a model through: its tool's, or a judge's."""
+        asked = [each.judge.connection for each in node.checks if each.judge]
+        if self.settings.rules.tool_of(node.type, node.parameters) in MODEL_TOOLS:
+            asked.insert(0, (node.parameters.get("tool_inputs") or {}).get("connection"))
+        pools = (self.settings.llm_pools.get(conn_id or self.settings.llm_conn_id) for conn_id in asked)
+        return next((pool for pool in pools if pool), None)
 
 
 def configured_translator(settings: Settings | None = None) -> PlanTranslator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -13,7 +14,8 @@ from airflow_provider_vibe.dag.replanning.case import Case
 from airflow_provider_vibe.operators.replan import REPLAN_ASSET
 from airflow_provider_vibe.replan.decision import Step, decide, held_back
 from airflow_provider_vibe.replan.markdown import as_markdown
-from airflow_provider_vibe.replan.proposal import propose
+from airflow_provider_vibe.replan.planner import ModelPlanner, NoPlan
+from airflow_provider_vibe.replan.proposal import Proposal, propose
 from airflow_provider_vibe.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,20 +66,29 @@ class VibeProposeOperator(BaseOperator):
         since = last.seconds_ago()
         if reason := held_back(case.plan.replan, case.attempt, since):
             raise AirflowSkipException(reason)
-        proposal = propose(
-            case.plan,
-            case.result.replan_suggestions,
-            case.facts(settings),
-            lineage=case.lineage,
-            attempt=case.attempt,
-            planner=configured_planner(settings),
-        )
+        proposal = self._proposal(case, settings)
         decision = decide(proposal, case.plan.replan, since)
         self.log.info("%s: %s\n%s", decision.step, decision.reason, as_markdown(proposal))
         if decision.step is Step.NOTHING:
             raise AirflowSkipException(decision.reason)
         last.is_now()
         return {"proposal": proposal.as_json(), "step": str(decision.step), "reason": decision.reason}
+
+    def _proposal(self, case: Case, settings: Settings) -> Proposal:
+        """With the help of a model where there is one; where it gives no plan, without."""
+        make = partial(
+            propose,
+            case.plan,
+            case.result.replan_suggestions,
+            case.facts(settings),
+            lineage=case.lineage,
+            attempt=case.attempt,
+        )
+        try:
+            return make(planner=configured_planner(settings))
+        except NoPlan as error:
+            self.log.warning("without the model, as it gave no plan: %s", error)
+            return make()
 
 
 class LastReplan:
@@ -109,7 +120,6 @@ def configured_planner(settings: Settings) -> Planner | None:
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    from airflow_provider_vibe.replan.planner import ModelPlanner
     from airflow_provider_vibe.tools.models.connection import default_connection
 
     try:
