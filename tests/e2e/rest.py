@@ -163,12 +163,13 @@ class AirflowRest:
         task_id: str,
         states: Iterable[str] = FINISHED_TASK,
         timeout: float = 60,
+        map_index: int = -1,
     ) -> dict[str, Any]:
         """Wait until the task instance is in one of ``states``; return it."""
         wanted = frozenset(states)
 
         def reached() -> dict[str, Any] | None:
-            ti = self.task_instance(dag_id, run_id, task_id)
+            ti = self.task_instance(dag_id, run_id, task_id, map_index)
             assert ti["state"] in wanted, f"{ti['state']} (try {ti['try_number']})"
             return ti
 

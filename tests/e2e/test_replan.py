@@ -121,3 +121,23 @@ def test_rejected_proposal_changes_nothing_and_neither_does_one_edited_into_no_p
     answer(cluster, run_id, "Reject", text)
     assert cluster.wait_for_run(REPLAN, run_id) == "success"
     assert path.read_bytes() == before and reruns(cluster, "replan-refused") == []
+
+
+def test_killed_processes_leave_one_revision_and_one_run_of_it(
+    cluster: AirflowCluster, flaky: Callable[[str], Path], messages: Path
+) -> None:
+    path = flaky("killed")
+    run_id, text = asked_about(cluster, "replan-killed")
+    cluster.kill("dag-processor")  # nobody sees the new revision
+    answer(cluster, run_id, "Approve", text)
+    cluster.wait_for_task(REPLAN, run_id, "replan.apply", ("running", "success"), map_index=0)
+    cluster.kill("scheduler")  # and with it the workers, wherever they were
+    cluster.start("dag-processor")
+    cluster.start("scheduler")
+
+    assert cluster.wait_for_run(REPLAN, run_id, timeout=180) == "success"
+    assert json.loads(path.read_text())["revision"] == 2
+    assert [kept.name for kept in (path.parent / ".revisions").glob("killed.*")] == ["killed.r1.vibe.json"]
+    (rerun,) = reruns(cluster, "replan-killed")
+    assert cluster.wait_for_run("replan-killed", rerun) == "success"
+    assert len(calls(messages, "killed_first")) == 1
