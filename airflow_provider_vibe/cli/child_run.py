@@ -57,11 +57,13 @@ def run_in_child(dag: DAG, conf: Mapping[str, Any], watcher: Watcher) -> Executi
 
 def _work(dag: DAG, conf: Mapping[str, Any], watcher: Watcher, moment: datetime) -> None:
     from airflow import settings
+    from airflow.sdk.execution_time.supervisor import in_process_api_server
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both: the parent's to act on
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     settings.get_engine().dispose(close=False)  # its connections are the parent's
+    in_process_api_server.cache_clear()  # so are the threads of one that has been used before
     run_dag(dag, conf, watcher, moment)
 
 

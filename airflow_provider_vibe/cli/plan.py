@@ -25,6 +25,10 @@ ON_STDOUT = "plan.vibe.yaml"
 """The name that tells the notation of a plan that is printed."""
 
 
+PROCESS_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
+"""What Airflow's own commands tell its SDK with whose rights they work (3.3 `connection_command`)."""
+
+
 class CannotWrite(VibeError):
     """A file that the plan cannot go to."""
 
@@ -49,7 +53,7 @@ def plan(args: Namespace) -> None:
 
 def _ask(planner: ModelPlanner, vibe: str, plan_id: str | None) -> WorkflowPlan:
     try:
-        with logs_on_stderr(), _failures_told():
+        with logs_on_stderr(), _connections_of_the_database(), _failures_told():
             return planner.plan_for(vibe, plan_id)
     except NoPlan as error:
         print(f"airflow vibe plan: {error}", file=sys.stderr)
@@ -57,6 +61,23 @@ def _ask(planner: ModelPlanner, vibe: str, plan_id: str | None) -> WorkflowPlan:
     finally:
         if planner.usage.requests:
             print(usage_text(planner.usage), file=sys.stderr)
+
+
+@contextmanager
+def _connections_of_the_database() -> Iterator[None]:
+    """Meanwhile connections are read where `airflow connections add` writes them, too.
+
+    Outside of a task Airflow's SDK looks for them only in the environment and in secrets backends.
+    """
+    before = os.environ.get(PROCESS_CONTEXT)
+    os.environ[PROCESS_CONTEXT] = "server"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PROCESS_CONTEXT]
+        else:
+            os.environ[PROCESS_CONTEXT] = before
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from airflow_provider_vibe.cli.looks import Look, Observer
 from airflow_provider_vibe.cli.nodes import RunNode
 from airflow_provider_vibe.plan.models import WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.plan.problems import one_line
+from airflow_provider_vibe.runtime.errors import LONGEST_MESSAGE
 from airflow_provider_vibe.runtime.kept import ARTIFACTS_KEY
 from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus, NodeResult
 from airflow_provider_vibe.runtime.usage import Usage
@@ -25,7 +26,7 @@ MARKS = {
     ExecutionStatus.RUNNING: "[cyan]…[/]",
     ExecutionStatus.PENDING: "[dim]·[/]",
 }
-MOST_OF_A_REASON = 300
+MOST_OF_A_REASON = LONGEST_MESSAGE
 WIDTH_OF_A_LOG = 1_000
 
 

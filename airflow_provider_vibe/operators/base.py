@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_vibe.tools.registry import ToolRegistry
 
+log = logging.getLogger(__name__)
 
 SIGNAL_GRACE = 5.0
 """Seconds that a tool has to end after it was cancelled; one that blocks is interrupted then."""
@@ -102,9 +105,12 @@ class VibeNodeOperator(BaseOperator):
         outcome.try_number = context["ti"].try_number
         outcome.node_digest = node_digest(self.node, self.vibe)
         if self.node.type is not NodeType.COMPOSITE:
-            used = asyncio.run(account.finish(time.monotonic() - clock))
+            with _outcome_stands("book what it used"):
+                asyncio.run(account.finish(time.monotonic() - clock))
+            used = account.used
             outcome.usage = used.as_json() if used.requests or self.budget else None
-        keep_findings(self.node, outcome, context)
+        with _outcome_stands("keep the findings of its checks"):
+            keep_findings(self.node, outcome, context)
         context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome.as_json())
         if outcome.exception is not None:
             raise outcome.exception
@@ -191,6 +197,18 @@ async def _on_account(account: NodeAccount, attempt: Coroutine[Any, Any, NodeOut
     current_budget.set(account)
     await account.open()
     return await attempt
+
+
+@contextmanager
+def _outcome_stands(doing: str) -> Iterator[None]:
+    """What fails inside is logged: it must not keep the outcome of the work from being told.
+
+    :param doing: what is done inside, in words.
+    """
+    try:
+        yield
+    except Exception:
+        log.exception("could not %s; what came of the node stands", doing)
 
 
 def _run(attempt: Coroutine[Any, Any, NodeOutcome]) -> NodeOutcome:

@@ -11,6 +11,11 @@ from airflow_provider_vibe.plan.models import NodeType
 TASK_INPUTS = ("prompt", "rubric")
 """What the input is called that says what a tool is to do; a tool's first one of these counts."""
 
+TEXT_INPUT = "text"
+
+WORKS_ON_TEXT = frozenset({NodeType.TRANSFORM, NodeType.VALIDATE})
+"""The types of nodes whose default tools work on a text: an earlier node's, when they are given none."""
+
 
 class InputIssue(Protocol):
     """One thing that is wrong with the inputs of a tool."""
@@ -85,7 +90,8 @@ class PlanRules:
     :param limits: how large it may be.
     :param tools: the tools it may name; None leaves everything about tools unchecked.
     :param default_tools: the tool of a node that names none, by node type.
-    :param simulate_missing: whether a node without a tool is simulated (``[vibe] missing_tool = simulate``).
+    :param simulate_missing: whether a node that names no tool is simulated, also where its type has a default
+        one (``[vibe] missing_tool = simulate``).
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -94,20 +100,58 @@ class PlanRules:
     simulate_missing: bool = False
 
     def tool_of(self, node_type: str, parameters: Mapping[str, Any]) -> str | None:
-        """The name of the tool a node asks for, else the default one of its type; a composite has none."""
+        """The name of the tool a node asks for, else the default one of its type, unless that is simulated.
+
+        A composite has none.
+        """
         if node_type == NodeType.COMPOSITE:
             return None
         asked: str | None = parameters.get("tool")
-        return asked if asked is not None else self.default_tools.get(node_type)
+        if asked is not None or self.simulate_missing:
+            return asked
+        return self.default_tools.get(node_type)
 
-    def inputs_of(self, tool: str, parameters: Mapping[str, Any], description: str) -> dict[str, Any]:
-        """The inputs of a call; the description tells a default tool what to do, unless its inputs do.
+    def inputs_of(
+        self, tool: str, parameters: Mapping[str, Any], description: str, *, stands_alone: bool = False
+    ) -> dict[str, Any]:
+        """The inputs of a call; the description and the plain parameters tell a default tool what to do,
+        unless its inputs do.
 
-        vibe-aigc 0.7.1 does so for ``llm_generate`` (`executor._execute_generate`).
+        vibe-aigc 0.7.1 does so for ``llm_generate`` with the description (`executor._execute_generate`).
+
+        :param tool: the name of the tool.
+        :param parameters: those of the node.
+        :param description: what the node is to do.
+        :param stands_alone: whether the node works on a text and no node before it can leave one; if it names
+            no tool either, what it is told to do is that text too.
         """
         inputs = dict(parameters.get("tool_inputs") or {})
-        if tool in self.default_tools.values() and self.tools:
-            task = next((name for name in TASK_INPUTS if self.tools.takes(tool, name)), None)
-            if task is not None:
-                inputs.setdefault(task, description)
+        if tool not in self.default_tools.values() or self.tools is None:
+            return inputs
+        told = _task(description, parameters)
+        task = next((name for name in TASK_INPUTS if self.tools.takes(tool, name)), None)
+        if task is not None:
+            inputs.setdefault(task, told)
+        if stands_alone and parameters.get("tool") is None and self.tools.takes(tool, TEXT_INPUT):
+            inputs.setdefault(TEXT_INPUT, told)
         return inputs
+
+
+def _task(description: str, parameters: Mapping[str, Any]) -> str:
+    """The description, and below it the plain parameters: ``tone: casual``, a line each."""
+    lines = [
+        f"{name}: {told}"
+        for name, value in parameters.items()
+        if name not in ("tool", "tool_inputs") and (told := _told(value)) is not None
+    ]
+    return "\n".join([description, "", *lines]) if lines else description
+
+
+def _told(value: Any) -> str | None:
+    """A text, a number, true or false, or a list of such, as a model reads it; None of anything else."""
+    if isinstance(value, list):
+        parts = [None if isinstance(each, list) else _told(each) for each in value]
+        return None if None in parts or not parts else ", ".join(map(str, parts))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else None

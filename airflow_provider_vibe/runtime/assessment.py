@@ -142,7 +142,9 @@ def analyze_error(
 
 def error_type_of(error: BaseException) -> str:
     """The name of an error's class; a failure a tool reports is the original's RuntimeError."""
-    return "RuntimeError" if isinstance(error, ToolFailed) else type(error).__name__
+    if isinstance(error, ToolFailed):
+        return error.stands_for[0] if error.stands_for else "RuntimeError"
+    return type(error).__name__
 
 
 def is_replannable(error: BaseException) -> bool:

@@ -102,7 +102,7 @@ class NodeAccount:
             self._used = Entry({0: self._entry.attempts.get(self._try_number, Attempt())}).used_if_dead
 
     async def finish(self, duration: float) -> Usage:
-        """Book the time an attempt took, and give what the node has used in all its attempts.
+        """Book the time an attempt took, and give what is :attr:`used` then.
 
         :param duration: seconds, those of waiting for other nodes among them.
         """
@@ -110,6 +110,11 @@ class NodeAccount:
         self._asked = NOTHING
         if self._budget or self._used.requests or self._entry.attempts:
             await self._write()
+        return self.used
+
+    @property
+    def used(self) -> Usage:
+        """What the node has used in all its attempts, as far as this one knows."""
         return self._entry.having(self._try_number, self._mine).used_if_dead
 
     # a CallBudget

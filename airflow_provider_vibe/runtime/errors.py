@@ -21,6 +21,9 @@ from airflow_provider_vibe.tools.budget import BudgetSpent
 if TYPE_CHECKING:
     from airflow_provider_vibe.runtime.quality.verdict import Verdict
 
+LONGEST_MESSAGE = 2_000
+"""Characters of what an error says that are kept; a server may answer with megabytes."""
+
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is not waited for longer."""
 
@@ -141,11 +144,21 @@ def class_names(error: BaseException) -> list[str]:
 def message_of(error: BaseException) -> str:
     """What an error says, as JSON, XCom and the database can hold it: no NUL, no lone surrogates.
 
-    A group of errors, of a chain of models say, says what its members say.
+    A group of errors, of a chain of models say, says what its members say. A long message loses its middle.
     """
     if isinstance(error, BaseExceptionGroup):
-        return f"{error.message}: {'; '.join(map(message_of, error.exceptions))}"
-    return str(error).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+        return shortened(f"{error.message}: {'; '.join(map(message_of, error.exceptions))}")
+    message = shortened(str(error))
+    return shortened(message.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode())
+
+
+def shortened(message: str) -> str:
+    """*message* with its middle left out, and said so, where it is longer than :data:`LONGEST_MESSAGE`."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    note = f" … [{len(message):,} characters; the middle is left out] … "
+    kept = LONGEST_MESSAGE - len(note)
+    return f"{message[: kept - kept // 2]}{note}{message[-(kept // 2) :]}"
 
 
 def kind_of(error: BaseException) -> ErrorKind:
@@ -202,6 +215,8 @@ def _kind_of_status(status: int) -> ErrorKind:
         403: ErrorKind.AUTHENTICATION,
         404: ErrorKind.NOT_FOUND,
         408: ErrorKind.TIMEOUT,
+        409: ErrorKind.SERVER,  # something else holds what was asked for
+        425: ErrorKind.SERVER,  # asked too early
         429: ErrorKind.RATE_LIMIT,
         504: ErrorKind.TIMEOUT,
     }
@@ -234,6 +249,8 @@ def _seconds_from_now(asked: Any) -> float | None:
     try:
         seconds = float(asked)
         return None if seconds != seconds else seconds
+    except OverflowError:
+        return LONGEST_RETRY_AFTER if asked > 0 else 0.0
     except (TypeError, ValueError):
         pass
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_vibe.plan.identity import canonical_json, sha256
 from airflow_provider_vibe.plan.models import WITH_REFERENCES, NodeType, QualityCheck, WorkflowNode
-from airflow_provider_vibe.plan.rules import PlanRules
+from airflow_provider_vibe.plan.rules import WORKS_ON_TEXT, PlanRules
 from airflow_provider_vibe.runtime.context import NodeContext
 from airflow_provider_vibe.runtime.kept import output_digest
 from airflow_provider_vibe.tools.builtin import MODEL_TOOLS, BuiltinTool
@@ -64,13 +64,12 @@ def fingerprint_of(
     if node.type is NodeType.COMPOSITE:
         return _digest({**asked, "children": children_digests(node, context)})
     tool = rules.tool_of(node.type, node.parameters)
-    given = {"tool_inputs": context.resolve(node.parameters.get("tool_inputs"))}
     others = {key: value for key, value in node.parameters.items() if key not in ("tool", "tool_inputs")}
     asked |= {
         "tool": tool,
         "version": version,
         "model": model,
-        "inputs": given if tool is None else rules.inputs_of(tool, given, description),
+        "inputs": _given(node, context) if tool is None else inputs_for(node, tool, context, rules),
         "parameters": others,
         "before": _outputs_before(node, context),
         "vibe": context.resolved_vibe(),
@@ -78,6 +77,25 @@ def fingerprint_of(
     if node.checks:
         asked |= {"checks": [_resolved(check, context) for check in node.checks], "on_fail": node.on_fail}
     return _digest(asked)
+
+
+def inputs_for(node: WorkflowNode, tool: str, context: NodeContext, rules: PlanRules) -> dict[str, Any]:
+    """The inputs of the call that does a node's work, references filled in.
+
+    :param node: the node.
+    :param tool: the name of its tool.
+    :param context: what it may see.
+    :param rules: tell what a default tool is given.
+    :raises BadReference: a reference that leads to nothing in this run.
+    """
+    parameters = {**node.parameters, **_given(node, context)}
+    description = context.resolve_text(node.description)
+    stands_alone = node.type in WORKS_ON_TEXT and not node.dependencies
+    return rules.inputs_of(tool, parameters, description, stands_alone=stands_alone)
+
+
+def _given(node: WorkflowNode, context: NodeContext) -> dict[str, Any]:
+    return {"tool_inputs": context.resolve(node.parameters.get("tool_inputs"))}
 
 
 def children_digests(node: WorkflowNode, context: NodeContext) -> dict[str, str]:

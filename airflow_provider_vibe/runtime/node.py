@@ -23,8 +23,8 @@ from airflow_provider_vibe.runtime.assessment import (
     is_simulated,
 )
 from airflow_provider_vibe.runtime.context import NodeContext
-from airflow_provider_vibe.runtime.errors import QualityRefused, message_of
-from airflow_provider_vibe.runtime.fingerprint import composite_digest, identify
+from airflow_provider_vibe.runtime.errors import QualityRefused, message_of, shortened
+from airflow_provider_vibe.runtime.fingerprint import composite_digest, identify, inputs_for
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.runtime.reuse import DIGEST_KEY
 from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError, ToolResult
@@ -159,8 +159,7 @@ async def do_work(node: WorkflowNode, context: NodeContext, tools: ToolRegistry,
     tool = tools.get(name) if name is not None else None
     if tool is None:
         raise ToolError(f"{quoted(node.id)} has no tool to work with: {_no_tool(name, tools)}")
-    given = {"tool_inputs": context.resolve(node.parameters.get("tool_inputs"))}
-    inputs = rules.inputs_of(tool.name, given, description)
+    inputs = inputs_for(node, tool.name, context, rules)
     output, metadata = await call_tool(tool, inputs, context.for_tool(node, description), tools)
     named = node.parameters.get("tool") is not None
     return {
@@ -194,7 +193,7 @@ async def call_tool(
     if not isinstance(result, ToolResult):
         raise ToolError(f"{quoted(tool.name)} returned a {type(result).__name__}, expected a ToolResult")
     if not result.success:
-        raise ToolFailed(f"Tool execution failed: {result.error}")
+        raise ToolFailed(shortened(f"Tool execution failed: {result.error}"))
     return result.output, dict(result.metadata or {})
 
 

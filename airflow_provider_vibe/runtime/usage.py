@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+MOST = 2**53
+"""No count, cost or time is larger: beyond it a sum is not exact, and beyond 2**64 XCom cannot keep it."""
 
 _DIGITS = 12
 """Digits behind the point that a sum of costs or seconds keeps; the rest is noise of binary fractions."""
@@ -33,7 +35,8 @@ class Usage:
     seconds: float = 0.0
 
     def __add__(self, other: Usage) -> Usage:
-        sums = {name: value + getattr(other, name) for name, value in asdict(self).items()}
+        """The sum of each field; never above :data:`MOST`."""
+        sums = {name: min(MOST, value + getattr(other, name)) for name, value in asdict(self).items()}
         return Usage(**{name: _rounded(value) for name, value in sums.items()})
 
     def __sub__(self, other: Usage) -> Usage:
@@ -63,14 +66,14 @@ class Usage:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Usage:
         """What :meth:`as_json` made, or what a tool reported."""
-        if "known_cost" not in stored:
+        if _number(stored.get("known_cost")) is None:
             return cls.reported(stored)
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in stored.items() if name in names})
+        kept: dict[str, Any] = {field.name: _number(stored.get(field.name)) or 0 for field in fields(cls)}
+        return cls(**kept)
 
     @classmethod
     def reported(cls, usage: Mapping[str, Any]) -> Usage:
-        """What a tool says it used; what it does not say in numbers counts as not known.
+        """What a tool says it used; what it does not say in numbers up to :data:`MOST` counts as not known.
 
         :param usage: ``input_tokens``, ``output_tokens``, ``requests`` (1 when left out), ``cost``.
         """
@@ -93,7 +96,7 @@ def total(usages: Iterable[Usage]) -> Usage:
 
 def _number(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) and value >= 0 else None
+    return value if is_number and 0 <= value <= MOST else None  # NaN is neither
 
 
 def _rounded(value: Any) -> Any:

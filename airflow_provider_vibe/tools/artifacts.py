@@ -32,7 +32,6 @@ MAX_SEGMENT_BYTES = 200
 """Most file systems take 255 bytes; the rest is for the temporary name."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]")
-_LOCAL = ("", "file", "local")
 
 
 class ArtifactError(VibeError):
@@ -119,7 +118,11 @@ def relative_segments(reference: Mapping[str, Any]) -> list[str]:
         raise ArtifactError(f"{quoted(reference)} is no reference to an artifact")
     uri, below = reference["uri"], f"{str(artifacts_root()).rstrip('/')}/"
     segments = uri.removeprefix(below).split("/")
-    if not uri.startswith(below) or any(segment.strip() in ("", ".", "..") for segment in segments):
+    if (
+        "\0" in uri
+        or not uri.startswith(below)
+        or any(segment.strip() in ("", ".", "..") for segment in segments)
+    ):
         raise ArtifactError(f"{quoted(uri, 300)} does not lie below [vibe] artifacts_path, {below}")
     return segments
 
@@ -143,6 +146,11 @@ def artifacts_root() -> ObjectStoragePath:
         return ObjectStoragePath(configured)
     folder = configured or Path(os.environ.get("AIRFLOW_HOME", "~/airflow"), "vibe_artifacts")
     return ObjectStoragePath(f"file://{Path(folder).expanduser().absolute()}")
+
+
+def is_local(path: ObjectStoragePath) -> bool:
+    """Whether *path* lies in a file system of this machine."""
+    return path.protocol in ("", "file", "local")
 
 
 def safe_segment(part: str) -> str:
@@ -217,7 +225,7 @@ def write_below(segments: Sequence[str], content: bytes) -> dict[str, str]:
     """
     root = artifacts_root()
     target = root.joinpath(*segments)
-    if root.protocol in _LOCAL:
+    if is_local(root):
         return {"uri": str(target), "path": _write_local(Path(root.path), Path(*segments), content)}
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
@@ -250,7 +258,7 @@ def _leads_out_of(root: Path, path: Path) -> bool:
 
 def _read(root: ObjectStoragePath, segments: Sequence[str], reference: Mapping[str, Any]) -> bytes:
     target = root.joinpath(*segments)
-    if root.protocol in _LOCAL and _leads_out_of(Path(root.path), Path(target.path)):
+    if is_local(root) and _leads_out_of(Path(root.path), Path(target.path)):
         raise ArtifactError(f"{quoted(reference['uri'], 300)} leads out of the artifacts folder")
     try:
         return target.read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sqlite3
 import subprocess
 import sys
 from argparse import Namespace
@@ -233,10 +234,24 @@ def test_disk_that_takes_nothing_loses_no_plan(tmp_path, capfd, monkeypatch):
     assert "No space left on device" in err
 
 
-def test_as_typed_nothing_but_the_plan_is_on_stdout(model_server, airflow_db, tmp_path):
-    asked = [sys.executable, "-m", "airflow", "vibe", "plan", "A letter on tea"]
-    done = subprocess.run(asked, env=os.environ, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_as_typed_a_stored_connection_is_found_and_nothing_but_the_plan_is_on_stdout(
+    model_server, airflow_db, tmp_path
+):
+    with sqlite3.connect(airflow_db / "airflow.db") as shared, sqlite3.connect(tmp_path / "own.db") as own:
+        shared.backup(own)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")}
+    env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{tmp_path}/own.db"
+    env["AIRFLOW__DATABASE__CHECK_MIGRATIONS"] = "False"  # the tables were made without any
+
+    def airflow(*asked: str) -> subprocess.CompletedProcess[str]:
+        typed = [sys.executable, "-m", "airflow", *asked]
+        done = subprocess.run(typed, env=env, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    fields = ["--conn-type", "pydanticai", "--conn-extra", '{"model": "openai-chat:my-model"}']
+    airflow("connections", "add", "stored", *fields, "--conn-host", model_server.url, "--conn-password", KEY)
+    done = airflow("vibe", "plan", "A letter on tea", "--connection", "stored")
     assert done.stdout.startswith("id: tea-letter\n")
     assert as_read(done.stdout.encode(), "a.vibe.yaml").id == "tea-letter"
     assert done.stderr.endswith(USED)

@@ -172,6 +172,15 @@ def test_tool_that_ends_its_process_ends_the_run_alone(airflow_db, hostile, tmp_
     assert states(f"ends-{code}", run_id) == ("failed", ["success", "failed", "skipped"])
 
 
+def test_plan_is_run_also_where_one_has_run_in_this_very_process(airflow_db, tmp_path, capfd):
+    from airflow_provider_vibe.cli.local_run import run_locally
+    from airflow_provider_vibe.dag.loader import build_dag, read_plan
+
+    path = write(tmp_path, "twice.vibe.json", plan(node("a"), id="twice"))
+    assert run_locally(build_dag(read_plan(path)), {}).status is ExecutionStatus.COMPLETED
+    assert run_exit(path) == 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interruption_ends_the_run_at_once(airflow_db, hostile, tmp_path, how):
     dag_id = f"waits-{how.name}"

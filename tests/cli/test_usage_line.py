@@ -31,3 +31,9 @@ def test_tokens_requests_cost_and_time_are_told():
 def test_an_unknown_cost_is_not_told_as_nothing(known, told):
     assert told in line(Usage(requests=2, known_cost=known, unknown_costs=1))
     assert ("$0" in line(Usage(requests=2, known_cost=known, unknown_costs=1))) is bool(known)
+
+
+def test_sum_that_was_no_number_is_told_as_unknown():
+    stored = {**Usage(requests=2).as_json(), "known_cost": None, "cost": None}  # what JSON made of infinity
+    told = usage_line(ExecutionResult(plan_id="p", status=ExecutionStatus.COMPLETED, usage=stored))
+    assert "an unknown cost for 2 requests" in told

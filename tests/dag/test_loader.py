@@ -198,7 +198,7 @@ def test_namespace_of_the_module_is_not_overwritten(airflow_db, folder):
 def test_example_plans_load(airflow_db):
     bag = bag_of(DAGS)
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"weekly-newsletter", "product-launch", "blog-post-llm"}
+    assert set(bag.dags) == {"weekly-newsletter", "product-launch", "blog-post-llm", "vibe_replan"}
 
 
 def test_read_plan_raises_every_problem():

@@ -78,6 +78,18 @@ def test_adding_and_moving_nodes_renames_no_other_task():
         ({"tool_inputs": {"connection": "slow"}}, {}, "slow_ones"),
         ({"tool_inputs": {"connection": "other"}}, {}, "default_pool"),
         ({"tool": "keywords", "tool_inputs": {}}, {}, "default_pool"),
+        (
+            {"tool_inputs": {"connection": "${params.c}"}},
+            {"plan_fields": {"params": {"c": {"type": "string", "default": "slow"}}}},
+            "default_pool",
+        ),
+        ({"tool": "keywords"}, {"checks": [{"judge": "Good"}]}, "default_of_models"),
+        (
+            {"tool": "keywords"},
+            {"checks": [{"max_words": 9}, {"judge": {"rubric": "Good", "connection": "slow"}}]},
+            "slow_ones",
+        ),
+        ({}, {"checks": [{"judge": {"rubric": "Good", "connection": "slow"}}]}, "default_of_models"),
         ({}, {"run": {"pool": "own"}}, "own"),
         ({}, {"plan_fields": {"defaults": {"pool": "of_the_plan"}}}, "of_the_plan"),
     ],

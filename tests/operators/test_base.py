@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import threading
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from airflow_provider_vibe.operators.generate import VibeGenerateOperator
 from airflow_provider_vibe.operators.transform import VibeTransformOperator
 from airflow_provider_vibe.operators.validate import VibeValidateOperator
 from airflow_provider_vibe.plan.models import Vibe
+from airflow_provider_vibe.runtime.budget import NodeAccount
 from airflow_provider_vibe.settings import SettingsError
 from airflow_provider_vibe.tools.base import ToolError, ToolFailed, ToolInputError
 from tests import run_tools as tools
@@ -339,6 +341,37 @@ def test_nothing_else_does(asked, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_TOOLS", "{}")
     with pytest.raises(ToolError, match="has no tool to work with"):
         execute(node("n"), lambda ti: ti.context(**asked))
+
+
+def test_simulation_takes_the_place_of_the_default_tools():
+    assert execute(node("n", "generate"), lambda ti: ti.context(simulate=True))[0]["simulated"] is True
+    assert execute(node("n", tool="echo"), lambda ti: ti.context(simulate=True))[0]["tool"] == "echo"
+
+
+def unable(*args, **kwargs):
+    raise OverflowError("too large")
+
+
+async def unable_later(*args, **kwargs):
+    unable()
+
+
+@pytest.mark.parametrize(
+    ("place", "fails", "told"),
+    [
+        ((NodeAccount, "finish"), unable_later, "could not book what it used"),
+        ((base, "keep_findings"), unable, "could not keep the findings"),
+    ],
+)
+@pytest.mark.parametrize(("tool", "status"), [("echo", "completed"), ("broken", "failed")])
+def test_outcome_is_told_whatever_fails_after_the_work(place, fails, told, tool, status, monkeypatch, caplog):
+    monkeypatch.setattr(*place, fails)
+    ti = FakeTaskInstance()
+    with suppress(ValueError):
+        VibeNodeOperator(task_id="t", node=node("n", tool=tool)).execute(ti.context())
+    assert ti.pushed["vibe_outcome"]["status"] == status
+    assert "too large" not in str(ti.pushed["vibe_outcome"]["error"])
+    assert told in caplog.text
 
 
 def test_configuration_asks_for_simulation(monkeypatch):

@@ -332,6 +332,37 @@ def test_a_default_judge_is_given_the_description_as_its_rubric(notation):
     assert rules.inputs_of("other", {}, "Good?") == {}
 
 
+def test_plain_parameters_are_told_below_the_description(notation):
+    rules = PlanRules(
+        tools=Tools(llm_generate=["prompt"], plain=["prompt"]), default_tools={"generate": "llm_generate"}
+    )
+    parameters = {
+        "tone": "casual",
+        "length": 500,
+        "share": 0.5,
+        "emoji": False,
+        "tags": ["a", 2, True],
+        "tool": None,
+        "none": None,
+        "empty": [],
+        "nested": {"a": 1},
+        "rows": [["a"], ["b"]],
+    }
+    told = "Write\n\ntone: casual\nlength: 500\nshare: 0.5\nemoji: false\ntags: a, 2, true"
+    assert rules.inputs_of("llm_generate", parameters, "Write") == {"prompt": told}
+    own = {**parameters, "tool_inputs": {"prompt": "Say"}}
+    assert rules.inputs_of("llm_generate", own, "Write") == {"prompt": "Say"}
+    assert rules.inputs_of("plain", parameters, "Write") == {}
+
+
+@pytest.mark.parametrize("simulate", [False, True])
+def test_simulation_takes_the_place_of_default_tools_only(simulate, notation):
+    rules = PlanRules(default_tools={"generate": "llm_generate"}, simulate_missing=simulate)
+    assert rules.tool_of("generate", {}) == (None if simulate else "llm_generate")
+    assert rules.tool_of("generate", {"tool": "keywords"}) == "keywords"
+    assert rules.tool_of("composite", {"tool": "keywords"}) is None
+
+
 def test_a_plan_without_tools_is_one_for_the_model_tools(notation):
     defaults = {kind: f"llm_{kind}" for kind in ("analyze", "generate", "transform", "validate")}
     rules = PlanRules(tools=load_tools(), default_tools=defaults)

@@ -43,6 +43,8 @@ from tests.runtime.foreign_errors import (
         (ModelHTTPError(529), ErrorKind.SERVER),
         (ModelHTTPError(504), ErrorKind.TIMEOUT),
         (ModelHTTPError(408), ErrorKind.TIMEOUT),
+        (ModelHTTPError(409), ErrorKind.SERVER),
+        (ModelHTTPError(425), ErrorKind.SERVER),
         (ModelHTTPError(401), ErrorKind.AUTHENTICATION),
         (ModelHTTPError(403), ErrorKind.AUTHENTICATION),
         (ModelHTTPError(404), ErrorKind.NOT_FOUND),
@@ -217,6 +219,8 @@ def test_message_of_a_group_says_what_its_members_say():
         (86400, 3600.0),
         ("inf", 3600.0),
         (float("nan"), None),
+        (10**400, 3600.0),
+        (-(10**400), 0.0),
         ("soon", None),
         ("", None),
         (None, None),
@@ -259,3 +263,22 @@ def test_error_without_headers_asks_for_nothing():
 def test_message_of_an_error_can_always_be_kept():
     assert message_of(ValueError("a\0b\ud800c")) == "a\\x00b\\ud800c"
     assert message_of(ValueError("größer 🙂")) == "größer 🙂"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("begin" + "x" * 5_000_000 + "end"),
+        ValueError("begin" + "\0" * 1_999 + "end"),
+        ExceptionGroup("begin", [ValueError("x" * 1_500), ValueError("x" * 1_500 + "end")]),
+    ],
+)
+def test_long_message_loses_its_middle(error):
+    told = message_of(error)
+    assert len(told) == 2_000
+    assert told.startswith("begin") and told.endswith("end")
+    assert "the middle is left out" in told
+
+
+def test_message_that_is_short_enough_is_told_whole():
+    assert message_of(ValueError("x" * 2_000)) == "x" * 2_000

@@ -19,6 +19,7 @@ from tests.runtime.helpers import Working, node, run
 COMPLETED, FAILED = ExecutionStatus.COMPLETED, ExecutionStatus.FAILED
 STRINGS = {"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": False}
 WITH_PROMPT = {"type": "object", "properties": {"prompt": {"type": "string"}}}
+WITH_TEXT = {"type": "object", "properties": {"prompt": {"type": "string"}, "text": {"type": "string"}}}
 
 
 # what a node makes
@@ -158,6 +159,39 @@ def test_default_tool_is_given_the_description_as_its_prompt(fields):
     assert working.inputs == {"prompt": "on owls"}
 
 
+@pytest.mark.parametrize("node_type", ["transform", "validate"])
+def test_default_tool_without_any_text_works_on_what_it_is_told_to_do(node_type):
+    working = Working(schema=WITH_TEXT)
+    a_node = node("n", node_type, "on ${params.x}", parameters={"tone": "${params.x}"})
+    run(a_node, working, context=NodeContext(params={"x": "owls"}), default_tools={node_type: "work"})
+    told = "on owls\n\ntone: ${params.x}"
+    assert working.inputs == {"prompt": told, "text": told}
+
+
+@pytest.mark.parametrize(
+    ("node_type", "fields", "text"),
+    [
+        ("transform", {"tool_inputs": {"text": "mine"}}, "mine"),
+        ("transform", {"dependencies": ["a"]}, None),
+        ("transform", {"tool": "work"}, None),
+        ("analyze", {}, None),
+        ("generate", {}, None),
+    ],
+)
+def test_text_of_ones_own_or_of_an_earlier_node_is_kept(node_type, fields, text):
+    working = Working(schema=WITH_TEXT)
+    context = NodeContext(outputs={"a": {"text": "A"}})
+    run(node("n", node_type, **fields), working, context=context, default_tools={node_type: "work"})
+    assert working.inputs.get("text") == text
+
+
+def test_simulation_leaves_alone_what_names_its_tool():
+    default, named = node("n", "generate"), node("n", "generate", tool="work")
+    fields = {"default_tools": {"generate": "work"}, "simulate": True}
+    assert run(default, Working(), **fields).result["simulated"] is True
+    assert run(named, Working(), **fields).result["result"] == {"text": "done"}
+
+
 def test_prompt_of_ones_own_is_kept():
     working = Working(schema=WITH_PROMPT)
     run(node("n", "generate", tool_inputs={"prompt": "mine"}), working, default_tools={"generate": "work"})
@@ -215,15 +249,20 @@ def failure(*args, **kwargs):
 
 def test_failure_that_a_tool_reports_fails_the_node():
     outcome = failure(
-        node("n", "generate"),
+        node("n", "generate", tool="work"),
         Working(lambda *_: ToolResult(False, {"text": "half"}, error="no luck")),
-        default_tools={"generate": "work"},
         simulate=True,
     )
     assert outcome.error == "Tool execution failed: no luck"
     assert outcome.error_type == "RuntimeError"
     assert isinstance(outcome.exception, ToolFailed)
     assert outcome.replan_suggestion is not None
+
+
+def test_long_report_of_a_failure_loses_its_middle():
+    endless = Working(lambda *_: ToolResult(False, None, error="x" * 5_000_000))
+    outcome = failure(node(tool="work"), endless)
+    assert len(outcome.error) == len(str(outcome.exception)) == 2_000
 
 
 def test_what_a_tool_raises_fails_the_node_and_is_kept():

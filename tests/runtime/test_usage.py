@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_vibe.runtime.usage import NOTHING, Usage, total
+from airflow_provider_vibe.runtime.usage import MOST, NOTHING, Usage, total
 
 counts = st.integers(0, 10**6)
 amounts = st.floats(0, 10**6, allow_nan=False)
@@ -44,6 +45,8 @@ def test_a_sum_has_a_cost_only_when_each_part_has_one():
         ({"cost": 0.5}, Usage(requests=1, known_cost=0.5)),
         ({"input_tokens": "3", "output_tokens": -1, "cost": True}, Usage(requests=1, unknown_costs=1)),
         ({"cost": float("nan"), "requests": float("inf")}, Usage(requests=1, unknown_costs=1)),
+        ({"input_tokens": 10**30, "output_tokens": 2**53}, Usage(0, 2**53, 1, unknown_costs=1)),
+        ({"requests": 10**400, "cost": 1e308}, Usage(requests=1, unknown_costs=1)),
     ],
 )
 def test_what_a_tool_does_not_say_in_numbers_is_not_known(reported, expected):
@@ -55,3 +58,14 @@ def test_a_field_of_a_later_version_is_left_out():
     assert Usage.from_json({"known_cost": 0.5, "requests": 1, "audio_minutes": 3}) == Usage(
         requests=1, known_cost=0.5
     )
+
+
+lies = st.one_of(st.integers(), st.floats(), st.integers(2**52, 2**54), st.none(), st.text(), st.booleans())
+reports = st.dictionaries(st.sampled_from([*NOTHING.as_json()]), lies)
+
+
+@given(st.lists(reports, max_size=20))
+def test_whatever_is_said_adds_up_to_numbers_that_can_be_kept(said):
+    used = total(map(Usage.from_json, said))
+    assert all(0 <= value <= MOST for value in asdict(used).values())
+    assert Usage.from_json(json.loads(json.dumps(used.as_json(), allow_nan=False))) == used

@@ -29,6 +29,8 @@ class ModelServer:
         self.structured: dict[str, Any] = {}
         self.script: list[Any] = []
         self.finish_reason = "stop"
+        self.model: str | None = None
+        self.revised_prompt = "a better prompt"
         self.failures: list[Response] = []
         server.expect_request("/v1/chat/completions").respond_with_handler(self._chat)
         server.expect_request("/v1/images/generations").respond_with_handler(self._image)
@@ -67,7 +69,12 @@ class ModelServer:
             return self.failures.pop(0)
         usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
         choice = {"index": 0, "message": self._message(), "finish_reason": self.finish_reason}
-        body = {"id": "x", "object": "chat.completion", "created": 1, "model": self.asked["model"]}
+        body = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": self.model or self.asked["model"],
+        }
         return _json({**body, "choices": [choice], "usage": usage})
 
     def _message(self) -> dict[str, Any]:
@@ -82,7 +89,7 @@ class ModelServer:
         self.requests.append(request)
         if self.failures:
             return self.failures.pop(0)
-        image = {"b64_json": base64.b64encode(PNG).decode(), "revised_prompt": "a better prompt"}
+        image = {"b64_json": base64.b64encode(PNG).decode(), "revised_prompt": self.revised_prompt}
         details = {"text_tokens": 7, "image_tokens": 0}
         usage = {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12, "input_tokens_details": details}
         return _json({"created": 1, "data": [image], "usage": usage})

@@ -330,6 +330,11 @@ def test_a_forged_reference_reads_nothing_elsewhere(artifacts: Path, tmp_path: P
             load_artifact(forged(uri, b"precious"))
 
 
+def test_a_reference_with_a_nul_is_none(artifacts: Path):
+    with pytest.raises(ArtifactError, match="does not lie below"):
+        load_artifact(forged(f"{artifacts.as_uri()}/news/a\0b", b"precious"))
+
+
 def test_a_link_below_the_artifacts_is_not_followed_out_of_them(artifacts: Path, tmp_path: Path):
     (tmp_path / "secret").write_bytes(b"precious")
     artifacts.mkdir()

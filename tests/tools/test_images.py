@@ -99,6 +99,8 @@ def test_a_dollar_sign_is_no_formula():
         ({"kind": "pie", "series": {"a": [1], "b": [2]}}, "one series"),
         ({"kind": "pie", "series": {"a": [1, -1]}}, "not below 0"),
         ({"kind": "pie", "series": {"a": [0, 0]}}, "not all 0"),
+        ({"kind": "pie", "series": {"a": [1] * 51}}, "at most 50 values, not 51"),
+        ({"kind": "bar", "series": {"a": [1] * 2501, "b": [1] * 2501}}, "at most 5000 bars, not 5002"),
         ({"kind": "bar", "series": {}}, "at least 1 item"),
         ({"kind": "bar", "series": {"a": []}}, "at least 1 item"),
         ({"kind": "bar", "series": {"a": [1] * 5001}}, "at most 5000"),
@@ -117,6 +119,20 @@ def test_numbers_that_make_no_chart_are_refused(inputs: dict[str, Any], reason: 
 def test_the_most_that_is_allowed_can_be_drawn():
     many = {str(number): [1e300, -1e300] * 2500 for number in range(2)}
     drawn(render_chart, {"kind": "line", "series": many, "labels": ["A long name"] * 5000})
+
+
+def test_a_long_name_is_drawn_as_far_as_40_characters():
+    pie = {"kind": "pie", "series": {"": [1] * 50}}
+    long, other, cut = ([name] * 50 for name in ("n" * 300, "n" * 41, f"{'n' * 39}…"))
+    first, *rest = (
+        drawn(render_chart, {**pie, "labels": labels})[1].tobytes() for labels in (long, other, cut)
+    )
+    assert rest == [first, first]
+    line = {"kind": "line", "labels": ["a"]}
+    images = [
+        drawn(render_chart, {**line, "series": {name: [1]}})[1].tobytes() for name in ("n" * 300, cut[0])
+    ]
+    assert images[0] == images[1]
 
 
 def test_a_card_has_its_colours_and_its_size():

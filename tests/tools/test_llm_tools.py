@@ -104,6 +104,11 @@ def test_strict_judge_fails_the_node_when_the_text_does_not_pass(
     assert result.metadata["usage"] == USAGE
 
 
+def test_judge_that_lets_a_useless_text_pass_is_not_believed(model_server: ModelServer):
+    model_server.structured = {"passed": True, "score": 0, "issues": []}
+    assert call(llm_validate, {"rubric": "r", "text": "t"}).output["passed"] is False
+
+
 @pytest.mark.parametrize("score", [1.5, -0.1, "high"])
 def test_answer_that_does_not_fit_is_an_error_after_one_request(score: Any, model_server: ModelServer):
     model_server.structured = {"passed": True, "score": score, "issues": []}

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_vibe.tools import ToolInputError
 from airflow_provider_vibe.tools.builtin.llm import llm_generate
+from airflow_provider_vibe.tools.models.connection import chat_access
 from tests.tools.helpers import call
 from tests.tools.model_server import KEY, ModelServer
 
@@ -133,6 +134,90 @@ def test_a_fallback_that_is_not_there_is_the_one_that_is_named(connection: Any):
 def test_fallbacks_that_are_no_list_are_refused(connection: Any):
     connection(password=KEY, extra={"model": "openai-chat:a", "fallback_conn_ids": "second"})
     assert "must be a list" in refused({})
+
+
+# whose key it is
+
+
+@pytest.mark.parametrize("asked", ["deepseek:x", "gateway/openai:gpt-5", "ollama:x"])
+def test_a_plan_cannot_send_the_key_of_one_provider_to_another(asked: str, connection: Any):
+    connection(password=KEY, extra={"model": "openai:gpt-5"})
+    assert f"'vibe_llm' is for models of the provider of 'openai:gpt-5'; '{asked}' is another" in refused(
+        {"model": asked}
+    )
+
+
+def test_a_plan_cannot_send_the_key_of_a_vendors_connection_to_another(connection: Any):
+    connection(conn_type="pydanticai_azure", password=KEY, host="https://a.example/openai/v1")
+    assert "'deepseek:x' is another provider's" in refused({"model": "deepseek:x"})
+
+
+def test_a_plan_cannot_send_the_key_elsewhere_by_way_of_the_fallbacks(connection: Any):
+    connection(password=KEY, extra={"model": "openai:gpt-5", "fallback_conn_ids": ["second"]})
+    connection("second", password=KEY)
+    assert "'deepseek:x' is another provider's" in refused({"model": "deepseek:x"})
+    assert "No model specified for connection 'second'" in refused({"model": "openai:gpt-4o"})
+
+
+def test_a_key_of_nobody_in_particular_is_sent_to_nobody(connection: Any):
+    connection(password=KEY)
+    message = refused({"model": "deepseek:x"})
+    assert "has a password, and no model that tells whose it is" in message
+    assert '{"model": "deepseek:x"}' in message
+
+
+@pytest.mark.parametrize("asked", ["openai:gpt-4o", "openai-responses:o3", "openai-chat:gpt-4o"])
+def test_another_model_of_the_same_provider_is_taken(asked: str, connection: Any):
+    connection(password=KEY, extra={"model": "openai:gpt-5"})
+    model = chat_access("vibe_llm", asked).hook.get_conn()
+    assert (model.model_name, model.base_url) == (asked.partition(":")[2], "https://api.openai.com/v1/")
+
+
+def test_a_connection_without_model_and_key_lets_the_call_say_the_model(
+    connection: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "of-the-worker")
+    connection()
+    assert chat_access("vibe_llm", "deepseek:x").hook.get_conn().model_name == "x"
+
+
+@pytest.mark.parametrize("fields", [{}, {"host": "http://localhost:9/v1"}])
+def test_a_plan_cannot_have_its_answers_made_up(fields: dict[str, Any], connection: Any):
+    connection(extra={"model": "openai:gpt-5"}, **fields)
+    assert "only a connection may name it, in its extra" in refused({"model": "test"})
+
+
+@pytest.mark.parametrize(
+    ("host", "extra"),
+    [
+        ("{host}/v1", {}),
+        ("{host}:nine/v1", {"model": "m"}),
+        ("{host}/v1", {"model": "openrouter:x/y"}),
+        ("me:s3cret-pw@localhost", {"model": "m"}),
+    ],
+)
+def test_the_user_and_password_of_a_host_are_not_told(
+    host: str, extra: dict[str, Any], connection: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-worker-123456")
+    connection(host=host.format(host="http://me:s3cret-pw@localhost"), extra=extra)
+    message = refused({})
+    assert "localhost" in message
+    assert "s3cret-pw" not in message
+
+
+def test_neither_is_that_of_a_host_that_is_gone_around_or_would_get_the_key_of_the_worker(
+    connection: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-worker-123456")
+    connection(host="http://me:s3cret-pw@localhost:9/v1", extra={"model": "m"})
+    assert "would be sent to 'http://localhost:9/v1'" in refused({})
+    from pydantic_ai.models.openai import OpenAIChatModel
+
+    monkeypatch.setattr(OpenAIChatModel, "base_url", "https://you:an0ther-pw@elsewhere.example/v1")
+    message = refused({})
+    assert "names the host 'http://localhost:9/v1'" in message
+    assert "would use 'https://elsewhere.example/v1'" in message
 
 
 # servers of one's own

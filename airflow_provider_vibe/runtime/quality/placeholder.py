@@ -29,8 +29,12 @@ _LEAST_WORDS_OF_A_TASK = 5
 _LEAST_WORDS_TO_BE_CUT_OFF = 30
 _LONGEST_UNFINISHED = 5
 _LONGEST_LINE_OF_VERSE = 48
+_LONGEST_ENDING = 400
+_LONGEST_TEXT = 200_000
+"""Characters; of a longer one the beginning and the end are looked at: it takes less than a second."""
 
-_CODE = re.compile(r"^```.*?^```[ \t]*$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```.*$", re.MULTILINE)
+_CODE_IN_LINE = re.compile(r"`[^`\n]+`")
 _QUOTED = re.compile(
     r'"[^"]{1,400}?"'
     r"|\u201c[^\u201c\u201d]{1,400}\u201d"
@@ -39,34 +43,57 @@ _QUOTED = re.compile(
     r"|\u300c[^\u300c\u300d]{1,400}\u300d"
 )
 _SENTENCE_END = re.compile(
-    r"[.!?\u2026]+[\"'\u201d\u2019\u00bb)\]*_]*(?=\s)|[\u3002\uff01\uff1f]+[\u300d\u300f\uff09\u201d]*"
+    r"(?<![.!?\u2026])[.!?\u2026]+[\"'\u201d\u2019\u00bb)\]*_]*(?=\s)|[\u3002\uff01\uff1f]+[\u300d\u300f\uff09\u201d]*"
 )
-_NO_PROSE_LINE = re.compile(r"\s*(?:#|[-*+\u2022]\s|\d+[.)]\s|\||>|```|~~~)|.*(?:#\w+|https?://\S+)\W*$")
+_STARTS_NO_PROSE = re.compile(r"\s*(?:#|[-*+\u2022]\s|\d+[.)]\s|\||>|```|~~~)")
+_ENDS_NO_PROSE = re.compile(r"(?:#\w+|https?://\S+)\W*$")
 _ENDS_OPEN = re.compile(r"(?:\w|\w[,;\-\u2013\u2014(])[*_]*\s*\Z")
 
 
 def placeholder_issue(subject: Subject) -> str | None:
     """What makes the text of *subject* no work; None when it is some."""
     text = subject.prose
-    if not words_in(text):
+    if not _has_words(text):
         return "it has no words"
-    own = _without_quotations(text)
+    own, seen = _ends_of(_without_quotations(text)), _ends_of(text)
     issues: tuple[Callable[[], str | None], ...] = (
         lambda: "the model was cut off at its token limit" if subject.is_truncated else None,
         lambda: _refusal(own),
         lambda: _filler(own),
         lambda: _blank(own),
-        lambda: _echo(text, subject.asked),
-        lambda: _repetition(text),
+        lambda: _echo(seen, subject.asked),
+        lambda: _repetition(seen),
         lambda: _cut_off(subject.text if text == subject.text else ""),
     )
     return next(filter(None, (issue() for issue in issues)), None)
 
 
+def _has_words(text: str) -> bool:
+    return re.search(r"\w", text) is not None
+
+
+def _ends_of(text: str) -> str:
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[: _LONGEST_TEXT // 2]}\n\n{text[-_LONGEST_TEXT // 2 :]}"
+
+
 def _without_quotations(text: str) -> str:
     """*text* without code and quotations, in one case; as it is when nothing else is in it."""
-    plain = _QUOTED.sub(" ", _CODE.sub(" ", text))
-    return folded(plain if words_in(plain) else text).replace("\u2019", "'")
+    plain = _QUOTED.sub(" ", _CODE_IN_LINE.sub(" ", _without_blocks_of_code(text)))
+    return folded(plain if _has_words(plain) else text).replace("\u2019", "'")
+
+
+def _without_blocks_of_code(text: str) -> str:
+    """*text* without what stands between two fences; one expression for both would take quadratic time."""
+    kept, block, end = [], None, 0
+    for fence in _FENCE.finditer(text):
+        if block is None:
+            block = fence.start()
+        elif not fence[0].strip("` \t"):
+            kept.append(text[end:block])
+            block, end = None, fence.end()
+    return " ".join([*kept, text[end:]])
 
 
 def _refusal(own: str) -> str | None:
@@ -132,12 +159,13 @@ def _cut_off(text: str) -> str | None:
     if len(re.findall(r"^```", text, re.MULTILINE)) % 2:
         return "it is cut off: a block of code has no end"
     lines = text.strip().split("\n\n")[-1].splitlines()
-    if not lines or not _ENDS_OPEN.search(lines[-1]):
+    if not lines or not _ENDS_OPEN.search(lines[-1][-_LONGEST_ENDING:]):
         return None
     last_words = words_in(lines[-1])
     if len(last_words) >= 4 and last_words[-1].casefold() in wording.DANGLING:
         return f"it is cut off after '{' '.join(last_words[-4:])}'"
-    if _NO_PROSE_LINE.match(lines[-1]) or _is_verse(lines):
+    is_no_prose = _STARTS_NO_PROSE.match(lines[-1]) or _ENDS_NO_PROSE.search(lines[-1][-_LONGEST_ENDING:])
+    if is_no_prose or _is_verse(lines):
         return None
     *before, tail = _SENTENCE_END.split(" ".join(lines))
     is_long = len(words_in(text)) >= _LEAST_WORDS_TO_BE_CUT_OFF

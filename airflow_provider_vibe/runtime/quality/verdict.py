@@ -14,6 +14,7 @@ from airflow_provider_vibe.runtime.context import NodeContext, output_part
 from airflow_provider_vibe.runtime.quality.checks import check
 from airflow_provider_vibe.runtime.quality.subject import Subject
 from airflow_provider_vibe.tools.base import ToolError
+from airflow_provider_vibe.tools.threads import run_in_thread
 
 Answer = tuple[Any, dict[str, Any]]
 Ask = Callable[[str, dict[str, Any]], Awaitable[Answer]]
@@ -107,7 +108,7 @@ async def _result(each: QualityCheck, subject: Subject, context: NodeContext, as
     if isinstance(wanted, Judge) and subject.text.strip():
         passed, score, reason = await _judged(wanted, subject.text, ask)
     else:
-        score, reason = check(each.kind, wanted, subject)
+        score, reason = await run_in_thread(check, each.kind, wanted, subject)  # a long text takes its time
         passed = score >= 1
     if reason is not None and len(reason) > LONGEST_REASON:
         reason = reason[: LONGEST_REASON - 1] + "…"
@@ -145,8 +146,8 @@ async def _judged(judge: Judge, text: str, ask: Ask) -> tuple[bool, float, str |
     score = output.get("score") if isinstance(output, dict) else None
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         raise ToolError(f"{quoted(JUDGE_TOOL)} gave no score from 0 to 1")
-    passed = output.get("passed") is True if judge.pass_score is None else score >= judge.pass_score
-    if passed:
+    passed = output.get("passed") is True and score > 0  # a judge may contradict itself
+    if passed if judge.pass_score is None else score >= judge.pass_score:
         return True, score, None
     issues = "; ".join(map(str, output.get("issues") or ()))
     return False, score, issues or f"the judge gave it a score of {score:g}"

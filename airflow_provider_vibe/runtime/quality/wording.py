@@ -114,7 +114,7 @@ BLANKS = (
     rf"\((?:{_FILL})\b[^()\n]{{0,60}}\b(?:here|hier|ici|aquí)\)",
     r"\{\{\s*\w[^{}\n]{0,60}\}\}|\$\{\w[^{}\n]{0,60}\}|\{(?:your|ihr|votre|tu)_?\w+\}|%%?[a-z]+_[a-z_]+%%?",
     rf"\byour {_FIELD} (?:goes |comes )?here\b|\b(?:text|inhalt) hier einfügen\b|\b(?:votre|tu|su) text[oe] (?:ici|aquí)\b",
-    r"^\W*(?:insert|add|enter|your) (?:\w+ ){0,3}here\W*$",
+    r"^[^\w\n]*(?:insert|add|enter|your) (?:\w+ ){0,3}here[^\w\n]*$",
     r"\b(?:todo|fixme|tbd)\s*:|(?:^|[:\-*|]\s*)(?:todo|fixme|tbd)\s*(?:$|[.|])",
 )
 """Something to be filled in."""

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 MAX_VALUES = 5000
 MAX_SERIES = 20
+MAX_BARS = 5000
+MAX_SLICES = 50
+"""More of them, or of bars, take minutes to be laid out, and nobody can read them."""
+
+LONGEST_NAME = 40
+"""Characters that are drawn of the name of a value or of a series."""
+
 DOTS_PER_INCH = 100
 FEW = 40
 """So many names on an axis, or points on a line, can be told apart."""
@@ -76,6 +83,8 @@ def render_chart(
     """Draw a bar, line, pie or scatter chart as a PNG file of the node.
 
     The same inputs give the same picture. Characters that the font (DejaVu Sans) does not have are left out.
+    A pie has at most 50 slices, a chart at most 5000 bars; of the name of a value or a series 40 characters
+    are drawn.
 
     :returns: the reference to the file, as `write_file` gives it, and ``"not_drawn"``, the characters that
         were left out, where there are any.
@@ -87,8 +96,8 @@ def render_chart(
     glyphs = Glyphs()
     chart = _Chart(
         kind=kind,
-        series=[(glyphs.drawable(key), values) for key, values in series.items()],
-        labels=[glyphs.drawable(label) for label in labels or ()],
+        series=[(_shortened(glyphs.drawable(key)), values) for key, values in series.items()],
+        labels=[_shortened(glyphs.drawable(label)) for label in labels or ()],
         x=x or [],
         title=glyphs.drawable(title),
         x_title=glyphs.drawable(x_title),
@@ -112,10 +121,23 @@ def _check(
             raise ToolInputError(
                 f"series: {quoted(key)} has {len(values)} values where {expected} are expected"
             )
+    if kind == "bar" and expected * len(series) > MAX_BARS:
+        bars = expected * len(series)
+        raise ToolInputError(
+            f"a bar chart has at most {MAX_BARS} bars, not {bars}: use lines or fewer values"
+        )
     if kind == "pie":
         parts = next(iter(series.values()))
+        if len(parts) > MAX_SLICES:
+            raise ToolInputError(
+                f"a pie chart has at most {MAX_SLICES} values, not {len(parts)}: add up the smallest ones"
+            )
         if len(series) > 1 or min(parts) < 0 or not sum(parts) > 0:
             raise ToolInputError("a pie chart has one series, of values that are not below 0 and not all 0")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _png(chart: _Chart, width: int, height: int) -> bytes:

@@ -51,11 +51,11 @@ async def image_generate(
     :raises ToolInputError: the connection, its model or the model's package is missing or does not fit.
     """
     conn_id, timeout = connection or default_connection(), request_timeout()
-    resolved = await run_in_thread(image_model, conn_id, model, timeout)
+    access = await run_in_thread(image_model, conn_id, model, timeout)
     told = with_findings("\n".join([prompt, *vibe_lines(context.get("vibe") or {})]), context.get("findings"))
     with clear_errors():
         result = await within_budget(
-            lambda: _generate(resolved, told, aspect_ratio, timeout),
+            lambda: _generate(access.model, told, aspect_ratio, timeout),
             max_tokens=None,
             usage_of=_usage,
             prompt=told,
@@ -66,7 +66,7 @@ async def image_generate(
     reference = await run_in_thread(save_artifact, context, name, image.content.data, media_type)
     output: dict[str, Any] = {"image": reference}
     if image.revised_prompt:
-        output["prompt"] = image.revised_prompt
+        output["prompt"] = access.secrets.hide(image.revised_prompt)
     metadata = {
         "model": result.model_name,
         "provider": result.provider_name,
@@ -74,7 +74,7 @@ async def image_generate(
         "finish_reason": None,
         "usage": _usage(result),
     }
-    return ToolResult(True, output, metadata)
+    return ToolResult(True, output, access.secrets.hide(metadata))
 
 
 async def _generate(

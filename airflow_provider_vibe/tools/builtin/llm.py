@@ -6,9 +6,9 @@ else.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from airflow_provider_vibe.tools.base import ToolResult
 from airflow_provider_vibe.tools.builtin.previous import TextInput, text_or_previous
@@ -69,6 +69,12 @@ class Verdict(BaseModel):
     passed: bool = Field(description="Whether the text is good enough to be used.")
     score: float = Field(ge=0, le=1, description="How good it is: 0 useless, 1 flawless.")
     issues: list[str] = Field(description="What is wrong, the worst first; empty when nothing is.")
+
+    @model_validator(mode="after")
+    def _useless_text_does_not_pass(self) -> Self:
+        if self.score == 0:  # with 'passed', the judge contradicts itself
+            self.passed = False
+        return self
 
 
 @tool("llm_generate")

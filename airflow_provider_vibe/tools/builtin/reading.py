@@ -17,6 +17,7 @@ from airflow_provider_vibe.tools.artifacts import (
     MAX_NAME,
     artifacts_root,
     checked_segments,
+    is_local,
     media_type_of,
     node_folders,
 )
@@ -25,8 +26,6 @@ from airflow_provider_vibe.tools.decorator import tool
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
-
-_LOCAL = ("", "file", "local")
 
 
 @tool("read_file")
@@ -98,7 +97,7 @@ def _files_root() -> ObjectStoragePath:
 def _content(place: tuple[ObjectStoragePath, ObjectStoragePath], max_bytes: int, name: str) -> bytes:
     root, file = place
     try:
-        if root.protocol in _LOCAL:
+        if is_local(root):
             content = _local_content(Path(root.path), Path(file.path), max_bytes + 1, name)
         else:
             with file.open("rb") as stream:

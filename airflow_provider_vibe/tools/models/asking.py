@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from airflow_provider_vibe.plan.problems import VibeError
-from airflow_provider_vibe.tools.base import ToolFailed, ToolInputError
+from airflow_provider_vibe.tools.base import ToolInputError
 from airflow_provider_vibe.tools.budget import within_budget
 from airflow_provider_vibe.tools.models.connection import chat_access, default_connection
+from airflow_provider_vibe.tools.models.secrets import Secrets, cleared
 from airflow_provider_vibe.tools.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -25,16 +25,14 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 300.0
 """Seconds that one request may take."""
 
-MASK = "***"
-
 SystemInput = Annotated[str | None, Field(description="Instructions instead of the usual ones.")]
 MaxTokensInput = Annotated[int | None, Field(ge=1, description="The longest answer, in tokens.")]
 TemperatureInput = Annotated[float | None, Field(ge=0, le=2, description="How free the answer is.")]
 ModelInput = Annotated[
     str | None,
     Field(
-        description="'provider:name', instead of the connection's own model; a name alone for a connection"
-        " with a host."
+        description="'provider:name', of the connection's own provider; a name alone for a connection with a"
+        " host. Left out: the connection's own model."
     ),
 ]
 ConnectionInput = Annotated[
@@ -95,9 +93,10 @@ async def ask(
     :param review: what becomes of the answer.
     :param book: is told the ``usage`` in the end, also where there is no answer.
     :raises ToolInputError: the connection, its model or the model's package is missing or does not fit.
+    :raises ContentFilterError: of pydantic-ai; the provider's filter has stopped the answer.
     """
     conn_id = choice.connection or default_connection()
-    agent = await run_in_thread(_make_agent, conn_id, choice.model, system, answer_type, review)
+    agent, secrets = await run_in_thread(_make_agent, conn_id, choice.model, system, answer_type, review)
     from pydantic_ai.usage import RunUsage  # not before: the thread has imported the library
 
     settings = _settings(choice)
@@ -110,7 +109,8 @@ async def ask(
             prompt=f"{system}\n{prompt}",
             usage_when_failed=lambda: _usage(usage) if usage.output_tokens else None,
         )
-    return run.output, _metadata(run, conn_id)
+    _refuse_filtered(run)
+    return run.output, secrets.hide(_metadata(run, conn_id))
 
 
 def reason_of(error: Exception) -> str:
@@ -147,14 +147,20 @@ def usage_fields(usage: Any, requests: int, cost: Any) -> dict[str, Any]:
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """Let errors pass without the secrets that some servers echo; what cannot work is a wrong input."""
-    from pydantic_ai.exceptions import UserError
+    from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
 
     try:
         yield
     except Exception as error:
-        _refuse_to_show_secrets(error)
+        if (clear := cleared(error)) is not error:
+            try:
+                raise clear from None
+            finally:
+                clear.__context__ = None  # Python has put the error there that is not to be shown
         if isinstance(error, UserError):
             raise ToolInputError(str(error)) from error
+        if isinstance(error, IndexError):  # the library takes the first choice, whether there is one or not
+            raise UnexpectedModelBehavior(f"the server's answer holds no choice: {error}") from error
         raise
 
 
@@ -169,7 +175,7 @@ def _booked(usage: RunUsage, book: Callable[[Mapping[str, Any]], None] | None) -
 
 def _make_agent(
     conn_id: str, model: str | None, system: str, answer_type: type[Any], review: Review
-) -> Agent[object, Any]:
+) -> tuple[Agent[object, Any], Secrets]:
     from pydantic_ai import ModelRetry
 
     access = chat_access(conn_id, model)
@@ -178,21 +184,11 @@ def _make_agent(
     @agent.output_validator
     def reviewed(answer: Any) -> Any:
         try:
-            return review.accept(_without(access.secrets, answer))
+            return review.accept(access.secrets.hide(answer))
         except Refused as refusal:
             raise ModelRetry(str(refusal)) from refusal
 
-    return agent
-
-
-def _without(secrets: Iterable[str], answer: Any) -> Any:
-    """An answer without the key that was sent with the question: what a server gets it may say."""
-    for secret in secrets:
-        if isinstance(answer, str):
-            answer = answer.replace(secret, MASK)
-        else:
-            answer = type(answer).model_validate_json(answer.model_dump_json().replace(secret, MASK))
-    return answer
+    return agent, access.secrets
 
 
 def _settings(choice: Choice) -> ModelSettings:
@@ -225,34 +221,9 @@ def _metadata(run: AgentRunResult[Any], conn_id: str) -> dict[str, Any]:
     return metadata
 
 
-def _refuse_to_show_secrets(error: Exception) -> None:
-    """Raise a masked error instead of *error* where that one quotes a secret: some servers echo the key."""
-    if (masked := _masked(error)) is not error:
-        raise masked from None
+def _refuse_filtered(run: AgentRunResult[Any]) -> None:
+    """A part of an answer is no answer; and asked again, the filter would stop it again."""
+    from pydantic_ai.exceptions import ContentFilterError
 
-
-def _masked(error: Exception) -> Exception:
-    """*error* itself, or one that stands for it where its words hold a secret.
-
-    A chain of models fails as a group; it stays one, since what it is worth is told by its members.
-    """
-    from airflow.providers.common.compat.sdk import redact
-
-    text = str(error)
-    masked_text = str(redact(text))
-    if isinstance(error, ExceptionGroup):
-        members = [_masked(member) for member in error.exceptions]
-        is_clean = masked_text == text and all(map(operator.is_, members, error.exceptions))
-        return error if is_clean else ExceptionGroup(str(redact(error.message)), members)
-    if masked_text == text:
-        return error
-    masked = ToolFailed(f"{type(error).__name__}: {masked_text}")
-    masked.stands_for = tuple(cls.__name__ for cls in type(error).__mro__)
-    for name in (
-        "status_code",
-        "provider_error_code",
-        "retry_after",
-    ):  # what tells whether another try can help
-        if hasattr(error, name):
-            setattr(masked, name, getattr(error, name))
-    return masked
+    if run.response.finish_reason == "content_filter":
+        raise ContentFilterError("the provider's content filter stopped the answer before its end")

@@ -7,9 +7,18 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.tools.base import ToolInputError
+from airflow_provider_vibe.tools.models.naming import (
+    CHAT,
+    GENERIC_TYPE,
+    model_asked_of,
+    provider_class,
+    qualified,
+)
+from airflow_provider_vibe.tools.models.secrets import Secrets, shown_host
 
 if TYPE_CHECKING:
     from airflow.providers.common.ai.hooks.pydantic_ai import PydanticAIHook
@@ -17,12 +26,6 @@ if TYPE_CHECKING:
     from pydantic_ai.images import ImageGenerationModel
 
 DEFAULT_CONNECTION = "vibe_llm"
-GENERIC_TYPE = "pydanticai"
-CHAT = "openai-chat"
-"""What a server that is named by its host alone speaks: Ollama, vLLM, LM Studio and others do."""
-
-SHORTEST_KEY = 16
-"""Characters; a shorter password is no key but a word that a text may well hold (``lm-studio``)."""
 
 
 def default_connection() -> str:
@@ -54,11 +57,21 @@ class Access(NamedTuple):
     """The way to a language model, proven.
 
     :param hook: common-ai's, its model resolved.
-    :param secrets: what must not show in an answer: the keys of the connection and of its fallbacks.
+    :param secrets: those of the connection and of its fallbacks.
     """
 
     hook: PydanticAIHook
-    secrets: tuple[str, ...]
+    secrets: Secrets
+
+
+class ImageAccess(NamedTuple):
+    """The way to an image model, proven.
+
+    :param secrets: those of the connection.
+    """
+
+    model: ImageGenerationModel
+    secrets: Secrets
 
 
 def chat_access(conn_id: str, model: str | None) -> Access:
@@ -66,6 +79,7 @@ def chat_access(conn_id: str, model: str | None) -> Access:
 
     :param conn_id: the connection; those in its ``fallback_conn_ids`` are held against the same rules.
     :param model: ``provider:name``, or for a connection with a host a name alone; None: the connection's own.
+        Without a host it has to be of the provider of the connection's own model, whose key it would get.
     :raises ToolInputError: the connection, its model or the model's package is missing or does not fit.
     """
     with usable(conn_id):
@@ -73,18 +87,20 @@ def chat_access(conn_id: str, model: str | None) -> Access:
 
         hook: PydanticAIHook = PydanticAIHook.get_hook(conn_id)  # refuses connections of other types
         connection = PydanticAIHook.get_connection(conn_id)
-        name = _model_name(connection, model or connection.extra_dejson.get("model"), CHAT)
+        Secrets.of(connection)  # before anything is said about it
+        asked = model_asked_of(connection, model, "model", hook.model_provider)
+        name = qualified(connection, asked, CHAT)
         _check_provider(connection, name)
         chain = [connection, *map(_fallback, _fallback_ids(connection))]
+        secrets = Secrets.of(*chain)
         hook.model_id = name
         resolved = hook.get_conn()
         for each, its_model in zip(chain, getattr(resolved, "models", [resolved]), strict=True):
             _check_destination(each, its_model)
-    keys = [each.password or "" for each in chain]
-    return Access(hook, tuple(key for key in keys if len(key) >= SHORTEST_KEY))
+    return Access(hook, secrets)
 
 
-def image_model(conn_id: str, model: str | None, timeout: float) -> ImageGenerationModel:
+def image_model(conn_id: str, model: str | None, timeout: float) -> ImageAccess:
     """The image model of a connection; common-ai has no way to one. Blocking.
 
     :param conn_id: a connection of type ``pydanticai``.
@@ -104,8 +120,9 @@ def image_model(conn_id: str, model: str | None, timeout: float) -> ImageGenerat
                 f"connection {quoted(conn_id)} is of type {quoted(connection.conn_type)}; images are made"
                 f" through connections of type {quoted(GENERIC_TYPE)}"
             )
-        asked = model or connection.extra_dejson.get("image_model")
-        name = _model_name(connection, asked, "openai", key="image_model", example="openai:gpt-image-2")
+        secrets = Secrets.of(connection)
+        asked = model_asked_of(connection, model, "image_model")
+        name = qualified(connection, asked, "openai", key="image_model", example="openai:gpt-image-2")
         _check_provider(connection, name)
 
         def provider_of(provider_name: str) -> Any:
@@ -119,12 +136,13 @@ def image_model(conn_id: str, model: str | None, timeout: float) -> ImageGenerat
             _check_destination(connection, provider)
             return provider
 
-        return infer_image_generation_model(name, provider_factory=provider_of)
+        return ImageAccess(infer_image_generation_model(name, provider_factory=provider_of), secrets)
 
 
 @contextmanager
 def usable(conn_id: str) -> Iterator[None]:
     """Turn what is wrong with a connection into a :class:`ToolInputError` that says what to do."""
+    from airflow.providers.common.compat.sdk import redact
     from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
     from pydantic_ai.exceptions import UserError
 
@@ -140,37 +158,8 @@ def usable(conn_id: str) -> Iterator[None]:
             " for OpenAI and Anthropic: pip install 'airflow-provider-vibe[openai]' or '...[anthropic]'"
         ) from error
     except (AirflowException, UserError, ValueError) as error:
-        raise ToolInputError(f"connection {quoted(conn_id)} cannot be used: {error}") from error
-
-
-def _model_name(
-    connection: Connection, name: Any, protocol: str, *, key: str = "model", example: str = "openai:gpt-5"
-) -> str:
-    """*name* as common-ai takes it: with its provider, which a connection with a host need not name."""
-    if not name or not isinstance(name, str):
-        listed = (
-            f" (its server lists them at {connection.host.rstrip('/')}/models)" if connection.host else ""
-        )
-        raise ToolInputError(
-            f"connection {quoted(connection.conn_id)} names no model{listed}: write it into the connection's"
-            f""" extra, like {{"{key}": "{example}"}}, or give the input 'model'"""
-        )
-    is_own_server = connection.conn_type == GENERIC_TYPE and connection.host
-    return f"{protocol}:{name}" if is_own_server and name != "test" and not _provider_class(name) else name
-
-
-def _provider_class(model_name: str) -> type[Any] | None:
-    """The provider in front of a model's name; None when that is part of the name (``llama3:8b``).
-
-    :raises ImportError: its package is not installed.
-    """
-    from pydantic_ai.providers import infer_provider_class
-
-    provider, colon, _ = model_name.partition(":")
-    try:
-        return infer_provider_class(provider) if colon else None
-    except ValueError:
-        return None
+        told = redact(str(error))
+        raise ToolInputError(f"connection {quoted(conn_id)} cannot be used: {told}") from None
 
 
 def _fallback_ids(connection: Connection) -> list[str]:
@@ -202,16 +191,16 @@ def _check_provider(connection: Connection, name: Any) -> None:
     """
     if connection.conn_type != GENERIC_TYPE:
         return
-    if connection.host and not connection.host.startswith(("http://", "https://")):
+    if connection.host and not _is_url(connection.host):
         raise ToolInputError(
             f"connection {quoted(connection.conn_id)}: its host should be the whole URL, like"
-            f" 'http://localhost:11434/v1', not {quoted(connection.host)}"
+            f" 'http://localhost:11434/v1', not {quoted(shown_host(connection.host))}"
         )
-    provider = _provider_class(name) if isinstance(name, str) else None
+    provider = provider_class(name) if isinstance(name, str) else None
     if provider is None:
         return
     taken = inspect.signature(provider.__init__).parameters
-    words = {"base_url": f"host {quoted(str(connection.host))}", "api_key": "password"}
+    words = {"base_url": f"host {quoted(shown_host(connection.host or ''))}", "api_key": "password"}
     ignored = [words[given] for given in _credentials(connection) if given not in taken]
     if ignored:
         raise ToolInputError(
@@ -219,6 +208,14 @@ def _check_provider(connection: Connection, name: Any) -> None:
             f" provider of {quoted(name)} takes none and would go its own way; for a server that speaks"
             f" OpenAI's protocol write the model as '{CHAT}:NAME', or clear that field"
         )
+
+
+def _is_url(host: str) -> bool:
+    try:
+        parts = urlsplit(host)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its port is no number; the words of the error may be a part of a password
+        return False
 
 
 def _check_destination(connection: Connection, resolved: Any) -> None:
@@ -231,17 +228,18 @@ def _check_destination(connection: Connection, resolved: Any) -> None:
     used = getattr(resolved, "base_url", None)
     if connection.conn_type != GENERIC_TYPE or not connection.host or not used:
         return
+    host = shown_host(connection.host)
     if str(httpx.URL(str(used))).rstrip("/") != str(httpx.URL(connection.host)).rstrip("/"):
         raise ToolInputError(
-            f"connection {quoted(connection.conn_id)} names the host {quoted(connection.host)}, but its model"
-            f" provider ignores that and would use {quoted(str(used))}; for a server that speaks OpenAI's"
-            f" protocol write the model as '{CHAT}:NAME', or clear the connection's host"
+            f"connection {quoted(connection.conn_id)} names the host {quoted(host)}, but its model"
+            f" provider ignores that and would use {quoted(shown_host(str(used)))}; for a server that"
+            f" speaks OpenAI's protocol write the model as '{CHAT}:NAME', or clear the connection's host"
         )
     key = getattr(getattr(resolved, "client", None), "api_key", None)
     if key and not connection.password and key in os.environ.values():
         raise ToolInputError(
             f"connection {quoted(connection.conn_id)} has a host and no password, so the key in the"
-            f" environment of the worker would be sent to {quoted(connection.host)}; give it a password (any"
+            f" environment of the worker would be sent to {quoted(host)}; give it a password (any"
             " text for a server that asks for none)"
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,3 +203,54 @@ def test_false_alarms(text):
 @given(st.text())
 def test_any_text_can_be_looked_at(text):
     assert issue(text) is None or issue(text)
+
+
+@pytest.mark.parametrize("end", ["", "x", "!x"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "\n",
+        "```\n",
+        "```x\n",
+        " ",
+        "a ",
+        "[",
+        "lorem",
+        "lorem ",
+        ".",
+        "_",
+        "!)",
+        "https://",
+        "#a",
+        "%a_",
+        "x- ",
+        "字",
+    ],
+)
+def test_a_megabyte_of_anything_takes_no_time_to_speak_of(unit, end):
+    began = time.process_time()
+    issue(unit * (1_000_000 // len(unit)) + end)
+    assert time.process_time() - began < 2  # less than one; but machines are not alike
+
+
+def test_of_a_very_long_text_the_beginning_and_the_end_count():
+    words = " ".join(str(number) for number in range(100_000))
+    assert issue(words) is None
+    assert issue(f"{words} todo: write it") == "it has a blank to be filled in: todo:"
+    assert issue(f"Todo: write it. {words}") == "it has a blank to be filled in: todo:"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_code"),
+    [
+        ("```\n[your name]\n```", True),
+        ("```python\n[your name]\n```  \n", True),
+        ("```\na\n```python\n[your name]\n```", True),
+        ("```\na\n```\n[your name]\n```\nb\n```", False),
+        ("```\n[your name]\n", False),
+        ("```\na\n```\n```x\n[your name]\n", False),
+    ],
+)
+def test_code_is_what_stands_between_two_fences(text, is_code):
+    found = issue(f"The old mill stands by the river.\n{text}\nIts wheel was made of oak.")
+    assert (found != "it has a blank to be filled in: [your name]") is is_code

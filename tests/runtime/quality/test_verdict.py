@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 
 import pytest
 
@@ -174,6 +175,7 @@ def test_judge_is_asked_with_the_text_and_the_rubric_and_its_score_counts():
     ("asked", "said", "passes"),
     [
         ({}, {"passed": True, "score": 0.1}, True),
+        ({}, {"passed": True, "score": 0.0}, False),
         ({}, {"passed": False, "score": 0.9}, False),
         ({"pass_score": 0.5}, {"passed": False, "score": 0.5}, True),
         ({"pass_score": 0.5}, {"passed": True, "score": 0.49}, False),
@@ -201,3 +203,15 @@ def test_judge_that_cannot_be_asked_fails_the_node_by_its_own_kind():
     outcome = outcome_of({"judge": "Good"}, tools=[judge])
     assert kind_of(outcome.exception) is ErrorKind.CONNECTION
     assert "cannot be judged" in outcome_of({"judge": "Good"}).error
+
+
+def test_checks_do_not_hold_up_the_event_loop(monkeypatch):
+    threads = []
+
+    def check(kind, wanted, subject):
+        threads.append(threading.current_thread())
+        return 1.0, None
+
+    monkeypatch.setattr("airflow_provider_vibe.runtime.quality.verdict.check", check)
+    assert outcome_of({"min_words": 1}).status is ExecutionStatus.COMPLETED
+    assert threads and threading.current_thread() not in threads
