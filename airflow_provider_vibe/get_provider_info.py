@@ -42,9 +42,9 @@ def get_provider_info():
                 "description": "How plans are read and run.",
                 "options": {
                     "missing_tool": _option(
-                        "What becomes of a node that names no tool: ``fail`` (its type's default one does "
-                        "the work; where there is none the plan does not load) or ``simulate`` (a result "
-                        "marked as simulated, whatever ``default_tools`` says).",
+                        "What becomes of a node that names no tool and whose type has no default one: "
+                        "``fail`` (the plan does not load) or ``simulate`` (a result marked as simulated, "
+                        "also in place of the model tools that ``default_tools`` has by default).",
                         "fail",
                     ),
                     "default_tools": _option(

@@ -65,6 +65,7 @@ class Settings:
             tools=tools,
             default_tools=_default_tools(),
             simulate_missing=_choice("missing_tool", ("fail", "simulate")) == "simulate",
+            default_tools_chosen=_option("default_tools") != _defaults()["default_tools"],
         )
         return cls(
             tools=tools,

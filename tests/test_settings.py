@@ -137,3 +137,9 @@ def test_value_that_makes_no_sense_is_named_with_its_option(configure, option, v
 
 def test_empty_default_tools_are_none(configure):
     assert configure(default_tools="").rules.default_tools == {}
+
+
+def test_default_tools_count_as_chosen_once_somebody_sets_them(monkeypatch):
+    assert Settings.from_airflow().rules.default_tools_chosen is False
+    monkeypatch.setenv("AIRFLOW__VIBE__DEFAULT_TOOLS", '{"generate": "llm_generate"}')
+    assert Settings.from_airflow().rules.default_tools_chosen is True

@@ -140,7 +140,7 @@ class VibeNodeOperator(BaseOperator):
             self.node,
             replace(seen, findings=findings_before(self.node, context)),
             settings.tools,
-            PlanRules(rules.limits, rules.tools, rules.default_tools, simulate),
+            replace(rules, simulate_missing=simulate),
             quality_threshold=settings.quality_threshold,
             work=self.work,
             earlier=earlier_work(self.node, self.vibe, context) if is_work else None,

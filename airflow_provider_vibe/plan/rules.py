@@ -90,26 +90,26 @@ class PlanRules:
     :param limits: how large it may be.
     :param tools: the tools it may name; None leaves everything about tools unchecked.
     :param default_tools: the tool of a node that names none, by node type.
-    :param simulate_missing: whether a node that names no tool is simulated, also where its type has a default
-        one (``[vibe] missing_tool = simulate``).
+    :param simulate_missing: whether a node without a tool is simulated (``[vibe] missing_tool = simulate``).
+    :param default_tools_chosen: whether somebody chose the default tools; else they are the provider's own.
     """
 
     limits: Limits = field(default_factory=Limits)
     tools: ToolCatalog | None = None
     default_tools: Mapping[str, str] = field(default_factory=dict)
     simulate_missing: bool = False
+    default_tools_chosen: bool = True
 
     def tool_of(self, node_type: str, parameters: Mapping[str, Any]) -> str | None:
-        """The name of the tool a node asks for, else the default one of its type, unless that is simulated.
+        """The name of the tool a node asks for, else the default one of its type; a composite has none.
 
-        A composite has none.
+        Where simulation is asked for, the provider's own default tools, which ask a model, give way to it.
         """
         if node_type == NodeType.COMPOSITE:
             return None
         asked: str | None = parameters.get("tool")
-        if asked is not None or self.simulate_missing:
-            return asked
-        return self.default_tools.get(node_type)
+        gives_way = self.simulate_missing and not self.default_tools_chosen
+        return asked if asked is not None or gives_way else self.default_tools.get(node_type)
 
     def inputs_of(
         self, tool: str, parameters: Mapping[str, Any], description: str, *, stands_alone: bool = False

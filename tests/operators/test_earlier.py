@@ -69,7 +69,10 @@ def test_work_that_was_done_is_found():
         *(Ran("failed"), Ran("running"), Ran("skipped"), Ran("removed"), Ran(None)),
         *(Ran(fingerprint="other"), Ran(fingerprint=None), Ran(status="failed"), Ran(status="skipped")),
     ],
-    ids=str,
+    ids=[
+        *("failed", "running", "skipped", "removed", "gone"),
+        *("other", "unknown", "failed outcome", "skipped outcome"),
+    ],
 )
 def test_work_that_was_not_done_is_not_found(ran):
     assert look(ran) is None

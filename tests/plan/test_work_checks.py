@@ -355,10 +355,11 @@ def test_plain_parameters_are_told_below_the_description(notation):
     assert rules.inputs_of("plain", parameters, "Write") == {}
 
 
-@pytest.mark.parametrize("simulate", [False, True])
-def test_simulation_takes_the_place_of_default_tools_only(simulate, notation):
-    rules = PlanRules(default_tools={"generate": "llm_generate"}, simulate_missing=simulate)
-    assert rules.tool_of("generate", {}) == (None if simulate else "llm_generate")
+@pytest.mark.parametrize(("simulate", "chosen"), [(False, False), (False, True), (True, False), (True, True)])
+def test_simulation_takes_the_place_of_default_tools_that_nobody_chose(simulate, chosen):
+    tools = {"generate": "llm_generate"}
+    rules = PlanRules(default_tools=tools, simulate_missing=simulate, default_tools_chosen=chosen)
+    assert rules.tool_of("generate", {}) == (None if simulate and not chosen else "llm_generate")
     assert rules.tool_of("generate", {"tool": "keywords"}) == "keywords"
     assert rules.tool_of("composite", {"tool": "keywords"}) is None
 
