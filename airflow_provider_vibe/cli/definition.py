@@ -167,8 +167,8 @@ VIBE_COMMANDS = (
         name="diff",
         help="Show what one plan says differently from another",
         description=(
-            "Print what is added, removed, moved and changed, field by field; order and notation do not count. "
-            "Exit code: 0 the same, 1 they differ, 2 cannot read."
+            "Print what is added, removed, moved and changed, field by field; order and notation do not "
+            "count. Exit code: 0 the same, 1 they differ, 2 cannot read."
         ),
         func=lazy_load_command("airflow_provider_vibe.cli.diff.diff"),
         args=(ARG_OLD_PLAN, ARG_NEW_PLAN, ARG_DIFF_FORMAT),

@@ -16,10 +16,10 @@ JUDGE_TOOL = "llm_validate"
 """The tool that reads an output for a `judge` check."""
 
 _CODES = (
-    "af am an ar as az ba be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fo fr fy ga gd gl gu ha he hi"
-    " hr ht hu hy id ig is it ja jv ka kk km kn ko ku ky la lb lg ln lo lt lv mg mk ml mn mr ms mt my ne nl nn"
-    " no oc om or pa pl ps pt qu ro ru rw sa se si sk sl sn so sq sr st sv sw ta te tg th tk tl tr tt ug uk ur"
-    " uz vi vo wa xh yo zh zu"
+    "af am an ar as az ba be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fo fr fy ga gd gl"
+    " gu ha he hi hr ht hu hy id ig is it ja jv ka kk km kn ko ku ky la lb lg ln lo lt lv mg mk ml mn"
+    " mr ms mt my ne nl nn no oc om or pa pl ps pt qu ro ru rw sa se si sk sl sn so sq sr st sv sw ta"
+    " te tg th tk tl tr tt ug uk ur uz vi vo wa xh yo zh zu"
 )
 LANGUAGES = tuple(_CODES.split())
 """The languages that py3langid 0.4 tells apart, as far as ISO 639-1 has a code for them."""

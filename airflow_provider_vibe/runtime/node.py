@@ -197,7 +197,7 @@ async def call_tool(
     return result.output, dict(result.metadata or {})
 
 
-async def _execute(tool: Tool, inputs: dict[str, Any], tool_context: dict[str, Any]) -> ToolResult:
+async def _execute(tool: Tool, inputs: dict[str, Any], tool_context: dict[str, Any]) -> Any:
     if inspect.iscoroutinefunction(tool.execute):
         return await tool.execute(inputs, tool_context)
     # plain code, or something that gives an awaitable

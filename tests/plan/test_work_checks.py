@@ -356,7 +356,7 @@ def test_plain_parameters_are_told_below_the_description(notation):
 
 
 @pytest.mark.parametrize(("simulate", "chosen"), [(False, False), (False, True), (True, False), (True, True)])
-def test_simulation_takes_the_place_of_default_tools_that_nobody_chose(simulate, chosen):
+def test_simulation_takes_the_place_of_default_tools_that_nobody_chose(simulate, chosen, notation):
     tools = {"generate": "llm_generate"}
     rules = PlanRules(default_tools=tools, simulate_missing=simulate, default_tools_chosen=chosen)
     assert rules.tool_of("generate", {}) == (None if simulate and not chosen else "llm_generate")
