@@ -56,13 +56,16 @@ def end_with_children(process: subprocess.Popen[bytes]) -> None:
             member.kill()
 
 
+EXAMPLES = {"weekly-newsletter", "product-launch", "blog-post-llm", "vibe_replan"}
+
+
 def test_example_plans_appear_and_the_newsletter_runs(standalone: AirflowRest, tmp_path: Path) -> None:
     def known() -> bool:
         try:
             dags = standalone.get("/dags")["dags"]
         except httpx.TransportError:  # not up yet
             return False
-        return {dag["dag_id"] for dag in dags} == {"weekly-newsletter", "product-launch", "blog-post-llm"}
+        return {dag["dag_id"] for dag in dags} == EXAMPLES
 
     eventually(known, 120, "the example plans among the DAGs")
     standalone.unpause("weekly-newsletter")
