@@ -311,7 +311,11 @@ def test_gzip_of_several_members_is_read_whole(server: HTTPServer):
     assert fetch(url_of(server)).content == b"one two"
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"x" * 1000)[:-5], b"no gzip", zlib.compress(b"x")])
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(b"x" * 1000)[:-5], b"no gzip", zlib.compress(b"x")],
+    ids=["cut off", "no gzip", "another packing"],
+)
 def test_a_broken_packed_body_is_a_broken_connection(server: HTTPServer, packed: bytes):
     server.expect_request("/").respond_with_data(packed, headers={"Content-Encoding": "gzip"})
     with pytest.raises(ConnectionError):
