@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
+POLL_SECONDS = 0.2
+
+
 class RunInterrupted(VibeError):
     """A run that was ended by Ctrl-C."""
 
@@ -75,21 +78,20 @@ def _end_with_parent() -> None:
 
 def _wait_for(child: BaseProcess) -> bool:
     """Wait until the process has ended, or end it; tells whether it was interrupted."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    asked = threading.Event()  # an exception, raised wherever the process happens to be, could be lost
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {each: signal.signal(each, lambda number, frame: asked.set()) for each in signals}
     try:
         child.start()
+        while child.is_alive() and not asked.is_set():
+            child.join(POLL_SECONDS)
+        if asked.is_set():
+            child.kill()
         child.join()
-    except KeyboardInterrupt:
-        child.kill()
-        child.join()
-        return True
     finally:
-        signal.signal(signal.SIGTERM, before)
-    return False
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    return asked.is_set()
 
 
 @contextmanager
