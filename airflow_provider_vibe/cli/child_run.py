@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 POLL_SECONDS = 0.2
+"""So often it is looked whether the run was interrupted."""
 
 
 class RunInterrupted(VibeError):

@@ -26,7 +26,7 @@ from airflow.sdk import DAG
 from airflow_provider_vibe.dag.archive import SnapshotArchive
 from airflow_provider_vibe.dag.endings import Endings
 from airflow_provider_vibe.dag.folder import PlanFile, PlanFolder, plan_file, set_digest
-from airflow_provider_vibe.dag.loader import Translation, translate
+from airflow_provider_vibe.dag.loader import Translation, read_alone, translate
 from airflow_provider_vibe.dag.owners import Owners
 from airflow_provider_vibe.dag.snapshots import (
     FORM,
@@ -42,8 +42,7 @@ from airflow_provider_vibe.dag.snapshots import (
 from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.dag.unfinished import UnfinishedRun
 from airflow_provider_vibe.plan.identity import airflow_id
-from airflow_provider_vibe.plan.problems import Place, PlanError, Problem, ProblemCode, quoted
-from airflow_provider_vibe.plan.reading import Reading, examine
+from airflow_provider_vibe.plan.problems import PlanError, quoted
 from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.settings import Settings
 
@@ -68,17 +67,12 @@ class VibePlanBundle(BaseDagBundle):
         self, *, path: str, snapshots: str | None = None, keep: int = DEFAULT_KEEP, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self._folder_path = Path(path).expanduser()
-        self._folder: PlanFolder | None = None
+        self.folder = Path(path).expanduser()
+        self._looker: PlanFolder | None = None
         self._endings = Endings(self.name, self._as_begun)
         self._current: str | None = self.version
         self._store = ContentStore(self.base_dir / "contents")
         self._archive = SnapshotArchive(self.name, snapshots, keep)
-
-    @property
-    def folder(self) -> Path:
-        """The folder of plan files, where they are changed."""
-        return self._folder_path
 
     @property
     def path(self) -> Path:
@@ -104,7 +98,7 @@ class VibePlanBundle(BaseDagBundle):
         files, version = self._look()
         if version != self._current or not (self.versions_dir / version).is_dir():
             if not self._store.has(file.digest for file in files if file.trouble is None):
-                self._folder = None  # someone has cleared them away
+                self._looker = None  # someone has cleared them away
                 self._endings.forget()
                 files, version = self._look()
             self._write(version, files)
@@ -128,16 +122,16 @@ class VibePlanBundle(BaseDagBundle):
         return files, set_digest(files, FORM)
 
     def _look_at_folder(self) -> Iterator[PlanFile]:
-        if not self._folder_path.is_dir():
-            raise SnapshotError(f"the folder of plans {str(self._folder_path)!r} does not exist")
-        if self.versions_dir.resolve().is_relative_to(self._folder_path.resolve()):
+        if not self.folder.is_dir():
+            raise SnapshotError(f"the folder of plans {str(self.folder)!r} does not exist")
+        if self.versions_dir.resolve().is_relative_to(self.folder.resolve()):
             raise SnapshotError(
-                f"the folder of plans {str(self._folder_path)!r} holds the snapshots of its plans, in "
+                f"the folder of plans {str(self.folder)!r} holds the snapshots of its plans, in "
                 f"{str(self.versions_dir)!r}: set [dag_processor] dag_bundle_storage_path to another place"
             )
-        if self._folder is None:
-            self._folder = PlanFolder(self._folder_path, self._rules.limits)
-        for file in self._folder.look():
+        if self._looker is None:
+            self._looker = PlanFolder(self.folder, self._rules.limits)
+        for file in self._looker.look():
             if file.content is not None:
                 self._store.add(file.content)
             yield file
@@ -152,7 +146,7 @@ class VibePlanBundle(BaseDagBundle):
         except (SnapshotError, OSError, ValueError) as error:
             log.warning("a run of %s may not end, as what it began with is lost: %s", run.file, error)
             return None
-        good = (each for each in others if _read(each[1], each[0], self._rules).plan is not None)
+        good = (each for each in others if read_alone(each[1], each[0], self._rules).plan is not None)
         name, content = next(good, last)
         self._store.add(content)
         file = plan_file(name, content, self._rules.limits, ending=True)
@@ -240,20 +234,11 @@ def refuse_plan(reason: str) -> None:
 
 def _translation(copy: Path, name: str, *, is_ending: bool = False) -> Translation:
     translator = configured_translator()
-    reading = _read(copy.read_bytes(), name, translator.settings.rules)
+    reading = read_alone(copy.read_bytes(), name, translator.settings.rules)
     if is_ending and reading.plan is not None:
         reading = replace(reading, plan=reading.plan.model_copy(update={"schedule": None}))
     translation = translate(copy, reading, translator)
     return replace(translation, problems=tuple(each.at(file=name) for each in translation.problems))
-
-
-def _read(content: bytes, name: str, rules: PlanRules) -> Reading:
-    try:
-        return examine(content, name, rules)
-    except Exception as error:  # of a tool that the plan is held against
-        log.exception("%s cannot be checked", name)
-        message = f"it cannot be checked: {type(error).__name__}: {error}"
-        return Reading(None, (Problem(ProblemCode.REFUSED, message, Place(file=name)),))
 
 
 def _dag_or_raise(translation: Translation) -> DAG:

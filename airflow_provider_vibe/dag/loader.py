@@ -36,6 +36,7 @@ from airflow_provider_vibe.plan.reading import (
     plan_id_of,
     read_bytes,
 )
+from airflow_provider_vibe.plan.rules import PlanRules
 from airflow_provider_vibe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -129,11 +130,21 @@ def _id_and_reading(path: Path, translator: PlanTranslator) -> tuple[str | None,
         raw = read_bytes(path, rules.limits.max_plan_bytes)
     except PlanError as error:
         return None, Reading(None, error.problems)
-    try:
-        reading = examine(raw, str(path), rules)
-    except Exception as error:  # of a tool that the plan is held against
-        reading = Reading(None, (_refused(path, "it cannot be checked", error),))
+    reading = read_alone(raw, str(path), rules)
     return reading.plan.id if reading.plan else plan_id_of(raw, str(path), rules.limits), reading
+
+
+def read_alone(raw: bytes, name: str, rules: PlanRules) -> Reading:
+    """Read a plan; that a tool fails when it is held against it is a problem of this plan alone.
+
+    :param raw: the bytes of a plan file.
+    :param name: its name.
+    :param rules: what it is held against.
+    """
+    try:
+        return examine(raw, name, rules)
+    except Exception as error:
+        return Reading(None, (_refused(name, "it cannot be checked", error),))
 
 
 def _placed(problem: Problem, path: Path, translator: PlanTranslator) -> Problem:
@@ -183,13 +194,13 @@ def translate(path: Path, reading: Reading, translator: PlanTranslator) -> Trans
         dag.validate()
         dag.vibe_plan_file = str(path)  # type: ignore[attr-defined] # for the Code tab: policy.py
     except Exception as error:
-        problem = _refused(path, "no DAG can be made of it", error)
+        problem = _refused(str(path), "no DAG can be made of it", error)
         return Translation(path, None, (*reading.problems, problem))
     return Translation(path, dag, reading.problems)
 
 
-def _refused(path: Path, words: str, error: Exception) -> Problem:
+def _refused(name: str, words: str, error: Exception) -> Problem:
     """What is wrong with a plan over which other code than ours has failed: its traceback is logged."""
-    log.error("%s: %s", path, words, exc_info=error)
+    log.error("%s: %s", name, words, exc_info=error)
     message = f"{words}: {type(error).__name__}: {error}"
-    return Problem(ProblemCode.REFUSED, message, Place(file=str(path)))
+    return Problem(ProblemCode.REFUSED, message, Place(file=name))

@@ -145,25 +145,17 @@ class VibeNodeOperator(BaseOperator):
             work=self.work,
             earlier=earlier_work(self.node, self.vibe, context) if is_work else None,
         )
-        return self._fit_to_keep(attempt, context, seen.earlier_runs, settings.xcom_max_bytes)
+        return self._fit_to_keep(attempt, seen, settings.xcom_max_bytes)
 
     async def _fit_to_keep(
-        self,
-        attempt: Coroutine[Any, Any, NodeOutcome],
-        context: Context,
-        earlier_runs: Sequence[str],
-        limit: int,
+        self, attempt: Coroutine[Any, Any, NodeOutcome], seen: NodeContext, limit: int
     ) -> NodeOutcome:
         """What came of an attempt: its result small enough for XCom, and saying where it may lead."""
         outcome = await attempt
-        outcome.result = with_earlier_runs(outcome.result, earlier_runs)
+        outcome.result = with_earlier_runs(outcome.result, seen.earlier_runs)
         if outcome.reused_from and isinstance(outcome.result, dict) and ARTIFACTS_KEY in outcome.result:
             return outcome  # the run that made it has made it fit
-        place = {
-            "run": run_fields(context, self.timezone),
-            "node_id": self.node.id,
-            "try_number": context["ti"].try_number,
-        }
+        place = {"run": seen.run, "node_id": self.node.id, "try_number": seen.try_number}
         outcome.result = await run_in_thread(keep_large_parts, outcome.result, place, limit)
         return outcome
 

@@ -149,9 +149,7 @@ def _refuse_changes(changes: list[str]) -> None:
 def _result_in(checkpoint: Checkpoint, node: WorkflowNode) -> Any:
     """What a node made, as a node of ours would have left it."""
     result = checkpoint.result.node_results[node.id].result
-    if not isinstance(result, dict):
-        return result
-    if checkpoint.is_ours:
+    if checkpoint.is_ours or not isinstance(result, dict):
         return result
     result = {key: value for key, value in result.items() if key not in OWN_KEYS}
     made_up = SIMULATED[node.type] + str(result.get("description"))

@@ -16,29 +16,19 @@ import pytest
 from airflow_provider_vibe.cli.plan import plan
 from airflow_provider_vibe.plan.reading import examine, examine_file
 from airflow_provider_vibe.settings import Settings
+from tests.replan.plans import LETTER
 from tests.tools.conftest import connection, model_server
 from tests.tools.model_server import KEY, ModelServer
 
 __all__ = ["connection", "model_server"]
 
-LETTER: dict[str, Any] = {
-    "id": "tea-letter",
-    "source_vibe": {"description": "A letter\non tea"},
-    "root_nodes": [
-        {
-            "id": "write",
-            "type": "generate",
-            "description": "Write it",
-            "parameters": {"tool": "llm_generate", "tool_inputs": {"prompt": "A letter on tea"}},
-        }
-    ],
-}
+TWO_LINES = {**LETTER, "source_vibe": {"description": "A letter\non tea"}}
 USED = "used 1 request, 14 tokens (11 in, 3 out), an unknown cost for 1 request\n"
 
 
 @pytest.fixture(autouse=True)
 def a_model_that_plans(model_server: ModelServer) -> ModelServer:
-    model_server.structured = copy.deepcopy(LETTER)
+    model_server.structured = copy.deepcopy(TWO_LINES)
     return model_server
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +60,16 @@ def flaky(cluster: AirflowCluster, drop: DropFile, messages: Path) -> Callable[[
 
 
 def asked_about(cluster: AirflowCluster, dag_id: str) -> Asked:
-    """Wait until a person is asked about the plan of a DAG."""
+    """Wait until a person has been asked about the plan of a DAG, and has had time to read the question."""
+    seen: dict[tuple[str, int], float] = {}
 
     def waiting() -> Asked | None:
         for detail in cluster.get(f"/dags/{REPLAN}/dagRuns/~/hitlDetails")["hitl_details"]:
             instance = detail["task_instance"]
-            age = datetime.now(UTC) - datetime.fromisoformat(detail["created_at"])
-            settled = age.total_seconds() > SETTLED_SECONDS
-            if dag_id in detail["subject"] and instance["state"] == "awaiting_input" and settled:
-                return instance["dag_run_id"], detail["params"]["plan"]["value"]
+            if dag_id in detail["subject"] and instance["state"] == "awaiting_input":
+                first = seen.setdefault((instance["id"], instance["try_number"]), time.monotonic())
+                if time.monotonic() - first > SETTLED_SECONDS:
+                    return instance["dag_run_id"], detail["params"]["plan"]["value"]
         return None
 
     return cluster.wait(waiting, 120, f"a question about {dag_id}")
@@ -77,6 +78,25 @@ def asked_about(cluster: AirflowCluster, dag_id: str) -> Asked:
 def answer(cluster: AirflowCluster, run_id: str, option: str, text: str) -> None:
     path = f"/dags/{REPLAN}/dagRuns/{run_id}/taskInstances/replan.approve/0/hitlDetails"
     cluster.patch(path, {"chosen_options": [option], "params_input": {"plan": text}})
+
+
+def is_asked_again_after_refusal(cluster: AirflowCluster, run_id: str, reason: str) -> bool:
+    """Wait until an answer was refused for *reason*; whether the question is open again, or has failed.
+
+    It fails for good; but Airflow 3.3.2 may take the end of the asking, told late, for a failure that is to
+    be tried again.
+    """
+    task_id = "replan.approve"
+
+    def refused() -> bool | None:
+        assert reason in cluster.log_text(REPLAN, run_id, task_id, try_number=1, map_index=0)
+        task = cluster.task_instance(REPLAN, run_id, task_id, map_index=0)
+        if task["try_number"] == 1:
+            assert task["state"] == "failed" and cluster.run(REPLAN, run_id)["state"] == "failed"
+        return True
+
+    cluster.wait(refused, 120, "the answer to be refused")
+    return cluster.task_instance(REPLAN, run_id, task_id, map_index=0)["try_number"] > 1
 
 
 def reruns(cluster: AirflowCluster, dag_id: str) -> list[str]:
@@ -112,10 +132,8 @@ def test_rejected_proposal_changes_nothing_and_neither_does_one_edited_into_no_p
     broken: dict[str, Any] = json.loads(text)
     broken["root_nodes"][0]["parameters"]["tool"] = "notd"
     answer(cluster, run_id, "Approve", json.dumps(broken))
-    assert cluster.wait_for_run(REPLAN, run_id) == "failed"
-    assert "did you mean 'noted'?" in cluster.log_text(REPLAN, run_id, "replan.approve", map_index=0)
-
-    cluster.clear(REPLAN, run_id, task_ids=["replan.approve"])
+    if not is_asked_again_after_refusal(cluster, run_id, "did you mean 'noted'?"):
+        cluster.clear(REPLAN, run_id, task_ids=["replan.approve"])
     again, text = asked_about(cluster, "replan-refused")
     assert again == run_id
     answer(cluster, run_id, "Reject", text)

@@ -171,3 +171,17 @@ def adding(node: dict[str, Any], parent: str | None = None) -> Edit:
         siblings.append(copy.deepcopy(node))
 
     return edit
+
+
+LETTER: dict[str, Any] = {
+    "id": "tea-letter",
+    "source_vibe": {"description": "A letter on tea"},
+    "root_nodes": [
+        {
+            "id": "write",
+            "type": "generate",
+            "description": "Write it",
+            "parameters": {"tool": "llm_generate", "tool_inputs": {"prompt": "A letter on tea"}},
+        }
+    ],
+}

@@ -21,25 +21,13 @@ from airflow_provider_vibe.runtime.usage import Usage
 from airflow_provider_vibe.tools import ToolInputError
 from airflow_provider_vibe.tools.models.asking import Choice
 from airflow_provider_vibe.tools.registry import build_registry
-from tests.replan.plans import NEWS, SETTINGS, Edit, news, setting
+from tests.replan.plans import LETTER, NEWS, SETTINGS, Edit, news, setting
 from tests.tools.conftest import connection, model_server
 from tests.tools.helpers import PlainTool
 from tests.tools.model_server import KEY, ModelServer
 
 __all__ = ["connection", "model_server"]
 
-LETTER: dict[str, Any] = {
-    "id": "tea-letter",
-    "source_vibe": {"description": "A letter on tea"},
-    "root_nodes": [
-        {
-            "id": "write",
-            "type": "generate",
-            "description": "Write it",
-            "parameters": {"tool": "llm_generate", "tool_inputs": {"prompt": "A letter on tea"}},
-        }
-    ],
-}
 BAD_SHAPE = {"id": "tea-letter", "nodes": []}
 TALK = json.dumps(
     {

@@ -50,8 +50,8 @@ class VibeApplyOperator(BaseOperator):
         proposal, digest = approved_proposal(context)
         place = place_of(case, context)
         try:
-            if not place.may_be_written:
-                raise NotWritable(str(place.why_not), patch_of(proposal, place.path, rules))
+            if place.why_not:
+                raise NotWritable(place.why_not, patch_of(proposal, place.path, rules))
             applied = apply(proposal, place.path, approved=digest, rules=rules)
         except NotWritable as error:
             uri = self._leave(proposal, place.path, error.patch, context)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_vibe.plan.graph import walk
 from airflow_provider_vibe.plan.identity import FEEDBACK_TASK_ID, REPLAN_TASK_ID
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.problems import quoted
@@ -15,9 +16,10 @@ from airflow_provider_vibe.replan.facts import RunFacts
 from airflow_provider_vibe.replan.proposal import Proposal
 from airflow_provider_vibe.runtime.outcome import ExecutionResult
 from airflow_provider_vibe.settings import Settings
+from airflow_provider_vibe.tools.models.connection import default_connection
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Connection, Context
 
 GROUP = "replan"
 
@@ -75,7 +77,7 @@ class Case:
 
     def facts(self, settings: Settings) -> RunFacts:
         """What is known of the run, and of where it ran."""
-        return RunFacts.of(self.result, settings, _fallbacks(self.plan, settings))
+        return RunFacts.of(self.result, settings, _fallbacks(self.plan))
 
 
 def left_by(task: str, context: Context) -> Any:
@@ -94,23 +96,29 @@ def approved_proposal(context: Context) -> tuple[Proposal, str]:
     return Proposal.from_json(approved["proposal"]), approved["digest"]
 
 
-def _fallbacks(plan: WorkflowPlan, settings: Settings) -> dict[str, list[str]]:
-    """For each connection that a node names, those that the connection itself names to fall back on."""
+def connection_called(conn_id: str) -> Connection | None:
+    """The connection of an id; None when there is none.
+
+    :param conn_id: its id.
+    """
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    from airflow_provider_vibe.plan.graph import walk
-    from airflow_provider_vibe.tools.models.connection import default_connection
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        return None
 
+
+def _fallbacks(plan: WorkflowPlan) -> dict[str, list[str]]:
+    """For each connection that a node names, those that the connection itself names to fall back on."""
     found: dict[str, list[str]] = {}
     named = {
         (node.parameters.get("tool_inputs") or {}).get("connection") for node, _ in walk(plan.root_nodes)
     }
     for conn_id in {default_connection(), *(name for name in named if isinstance(name, str))}:
-        try:
-            listed = BaseHook.get_connection(conn_id).extra_dejson.get("fallback_conn_ids")
-        except AirflowNotFoundException:
-            continue
+        connection = connection_called(conn_id)
+        listed = connection and connection.extra_dejson.get("fallback_conn_ids")
         if isinstance(listed, list) and listed:
             found[conn_id] = [str(each) for each in listed]
     return found

@@ -21,8 +21,7 @@ DOC = """\
 What a run suggests becomes the next revision of its plan, if its `replan.mode` says so.
 
 **gather** the runs that suggested another plan → for each: **propose** a revision → have a person **approve**
-**gather** the runs that suggested another plan → for each **propose** a revision → have a person **approve**
-the plan file → **rerun** the plan, reusing what has not changed.
+it → **apply** it to the plan file → **rerun** the plan, reusing what has not changed.
 """
 
 

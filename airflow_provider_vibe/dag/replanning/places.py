@@ -36,11 +36,6 @@ class Place:
     path: Path
     why_not: str | None = None
 
-    @property
-    def may_be_written(self) -> bool:
-        """Whether a new revision may be written over it."""
-        return self.why_not is None
-
 
 def place_of(case: Case, context: Context) -> Place:
     """Where the plan of a case is kept.
@@ -69,9 +64,8 @@ def is_parsed(case: Case, plan: WorkflowPlan, context: Context) -> bool:
     :param plan: the new revision.
     :param context: Airflow's task context.
     """
-    if isinstance(_bundle(case, context), VibePlanBundle):
-        version = context["ti"].get_dag(case.dag_id).bundle_version
-        bundle = _bundle(case, context, version)
+    bundle = _bundle(case, context, of_latest_version=True)
+    if isinstance(bundle, VibePlanBundle):
         bundle.initialize()
         (name, content), *_ = plans_of(bundle.path, loader_of(plan.id))
         parsed = examine(content, name, Settings.from_airflow().rules).plan
@@ -82,11 +76,13 @@ def is_parsed(case: Case, plan: WorkflowPlan, context: Context) -> bool:
     return time.time() - place_of(case, context).path.stat().st_mtime > interval
 
 
-def _bundle(case: Case, context: Context, version: str | None = None) -> Any:
+def _bundle(case: Case, context: Context, *, of_latest_version: bool = False) -> Any:
+    """The bundle of a case's DAG: as it is now, or as it was when the DAG was parsed last."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    name = context["ti"].get_dag(case.dag_id).bundle_name
-    return DagBundlesManager().get_bundle(str(name), version)
+    dag = context["ti"].get_dag(case.dag_id)
+    version = dag.bundle_version if of_latest_version else None
+    return DagBundlesManager().get_bundle(str(dag.bundle_name), version)
 
 
 def _find(folder: Path, plan_id: str) -> Path:

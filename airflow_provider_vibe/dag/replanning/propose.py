@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_vibe.dag.replanning.case import Case
+from airflow_provider_vibe.dag.replanning.case import Case, connection_called
 from airflow_provider_vibe.operators.replan import REPLAN_ASSET
 from airflow_provider_vibe.replan.decision import Step, decide, held_back
 from airflow_provider_vibe.replan.markdown import as_markdown
 from airflow_provider_vibe.replan.planner import ModelPlanner, NoPlan
 from airflow_provider_vibe.replan.proposal import Proposal, propose
 from airflow_provider_vibe.settings import Settings
+from airflow_provider_vibe.tools.models.connection import default_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -117,13 +118,4 @@ class LastReplan:
 
 def configured_planner(settings: Settings) -> Planner | None:
     """The model that may rewrite a plan, where there is a connection for it."""
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    from airflow_provider_vibe.tools.models.connection import default_connection
-
-    try:
-        BaseHook.get_connection(default_connection())
-    except AirflowNotFoundException:
-        return None
-    return ModelPlanner(settings)
+    return ModelPlanner(settings) if connection_called(default_connection()) else None
