@@ -57,7 +57,7 @@ def earlier_work(node: WorkflowNode, vibe: Vibe, context: Context) -> Earlier | 
         if is_handover(asked):
             found = _from_checkpoint(asked, node, vibe, fingerprint)
         else:
-            found = _from_run(asked, context, fingerprint)
+            found = _from_run(asked, node.id, context, fingerprint)
         if found is not None:
             store.set(TAKEN_KEY, True)
         return found
@@ -73,35 +73,50 @@ def _from_checkpoint(reference: str, node: WorkflowNode, vibe: Vibe, fingerprint
     if found.node_digest != node_digest(node, vibe):
         log.info("this node has changed since the checkpoint was imported, so it runs")
         return None
-    return taken_over(found.outcome, found.result, found.made_in, fingerprint)
+    return taken_over(node.id, found.outcome, found.result, found.made_in, fingerprint)
 
 
-def _from_run(run_id: str, context: Context, fingerprint: str) -> NodeOutcome | None:
-    """What the same task did in an earlier run, if it was asked for the same."""
-    ti, dag_id = context["ti"], context["dag_run"].dag_id
-    states = ti.get_task_states(dag_id=dag_id, task_ids=[ti.task_id], run_ids=[run_id])
-    state = states.get(run_id, {}).get(ti.task_id)
-    if state is None and not ti.get_dr_count(dag_id=dag_id, run_ids=[run_id]):
-        raise NothingToReuse(
-            f"DAG {quoted(dag_id)} has no run {quoted(run_id, 250)} that could be reused:"
-            f" start a run with the id of another one as '{REUSE_PARAM}'"
-        )
-    if str(state) != "success":
-        return None
-    pushed = ti.xcom_pull(task_ids=ti.task_id, key=OUTCOME_KEY, run_id=run_id, map_indexes=-1)
+def _from_run(run_id: str, node_id: str, context: Context, fingerprint: str) -> NodeOutcome | None:
+    """What the node did in an earlier run, if it was asked for the same."""
+    for task_id in _tasks_in(run_id, context):
+        if (found := _done_by(task_id, run_id, context["ti"], fingerprint)) is not None:
+            outcome, result = found
+            return taken_over(node_id, outcome, result, outcome.reused_from or run_id, fingerprint)
+    log.info("run %s has nothing to take over that was asked for the same, so this node runs", run_id)
+    return None
+
+
+def _tasks_in(run_id: str, context: Context) -> list[str]:
+    """The tasks of an earlier run that succeeded and may have done the same: of the same id, else renamed."""
+    ti, dag = context["ti"], context["dag"]
+    by_run = ti.get_task_states(dag_id=dag.dag_id, task_ids=[ti.task_id], run_ids=[run_id])
+    if run_id not in by_run:
+        if not ti.get_dr_count(dag_id=dag.dag_id, run_ids=[run_id]):
+            raise NothingToReuse(
+                f"DAG {quoted(dag.dag_id)} has no run {quoted(run_id, 250)} that could be reused:"
+                f" start a run with the id of another one as '{REUSE_PARAM}'"
+            )
+        by_run = ti.get_task_states(dag_id=dag.dag_id, run_ids=[run_id])
+    states = by_run.get(run_id, {})
+    gone = {task_id for task_id in states if task_id not in dag.task_dict}
+    return [task_id for task_id in (ti.task_id, *sorted(gone)) if str(states.get(task_id)) == "success"]
+
+
+def _done_by(task_id: str, run_id: str, ti: Any, fingerprint: str) -> tuple[NodeOutcome, Any] | None:
+    """Outcome and result of a task of an earlier run, if it did the same and what it made is still there."""
+    pushed = ti.xcom_pull(task_ids=task_id, key=OUTCOME_KEY, run_id=run_id, map_indexes=-1)
     outcome = NodeOutcome.model_validate(pushed) if pushed else None
     if outcome is None or outcome.status is not ExecutionStatus.COMPLETED:
         return None
     if outcome.fingerprint != fingerprint:
-        log.info("run %s was asked for something else of this node, so it runs", run_id)
         return None
-    result = ti.xcom_pull(task_ids=ti.task_id, run_id=run_id, map_indexes=-1)
+    result = ti.xcom_pull(task_ids=task_id, run_id=run_id, map_indexes=-1)
     if is_simulated(result):
         return None
     if lost := [reference["uri"] for reference in _references_in(result) if not is_there(reference)]:
-        log.warning("%s, which run %s made, is gone, so this node runs", lost[0], run_id)
+        log.warning("%s, which run %s made, is gone", lost[0], run_id)
         return None
-    return taken_over(outcome, result, outcome.reused_from or run_id, fingerprint)
+    return outcome, result
 
 
 def _references_in(value: Any) -> Iterator[dict[str, Any]]:

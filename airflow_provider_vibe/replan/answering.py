@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from airflow_provider_vibe.plan.graph import walk
-from airflow_provider_vibe.plan.models import WorkflowPlan
+from airflow_provider_vibe.plan.models import WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.plan.problems import did_you_mean, one_line, quoted
 from airflow_provider_vibe.replan.diff import Frozen
 from airflow_provider_vibe.replan.facts import RunFacts
@@ -32,16 +32,19 @@ class Note(Frozen):
     """What became of one suggested change.
 
     :param node_id: the node it was suggested for.
-    :param change: the kind of change.
+    :param change: the kind of change; where none was named, why there was a suggestion.
     :param reason: why it changed nothing; None when it did.
+    :param planned: whether it was left to a planner.
     """
 
     node_id: str
     change: str
     reason: str | None = None
+    planned: bool = False
 
     def __str__(self) -> str:
-        outcome = "done" if self.reason is None else f"changes nothing: {self.reason}"
+        done = "done by the model" if self.planned else "done"
+        outcome = done if self.reason is None else f"changes nothing: {self.reason}"
         return one_line(f"{self.change} of {quoted(self.node_id)} {outcome}")
 
 
@@ -58,9 +61,23 @@ def answer(
     changed, notes = _by_strategies(plan, suggestions, facts)
     helped = {note.node_id for note in notes if note.reason is None}
     left = [each for each in suggestions if str(each.get("node_id")) not in helped]
-    if planner is not None and left:
-        changed = planner.propose(changed, left)
-    return changed, tuple(notes)
+    if planner is None or not left:
+        return changed, tuple(notes)
+    planned = planner.propose(changed, left)
+    return planned, tuple(
+        note if note.node_id in helped else _of_planner(note, changed, planned) for note in notes
+    )
+
+
+def _of_planner(note: Note, before: WorkflowPlan, after: WorkflowPlan) -> Note:
+    """What became of a change that was left to a planner."""
+    same = _words_of(note.node_id, before) == _words_of(note.node_id, after)
+    reason = "the model has left the node as it was" if same else None
+    return note.model_copy(update={"reason": reason, "planned": True})
+
+
+def _words_of(node_id: str, plan: WorkflowPlan) -> WorkflowNode | None:
+    return next((node for node, _ in walk(plan.root_nodes) if node.id == node_id), None)
 
 
 def _by_strategies(
@@ -80,11 +97,11 @@ def _by_strategies(
 
 
 def _suggested(suggestions: Sequence[Suggestion]) -> Iterable[tuple[str, str]]:
-    """Each node with each change suggested for it, once."""
+    """Each node with each change suggested for it, once; with the reason where no change was named."""
     pairs = (
         (str(each.get("node_id")), str(change))
         for each in suggestions
-        for change in each.get("suggested_changes") or ()
+        for change in each.get("suggested_changes") or (each.get("reason") or "a suggestion",)
     )
     return dict.fromkeys(pairs)
 
@@ -96,7 +113,7 @@ def _outcome(
         return Unchanged("the plan has no such node any more")
     if (strategy := STRATEGIES.get(change)) is None:
         hint = did_you_mean(change, STRATEGIES)
-        return Unchanged("no strategy is called so" + (f" ({hint})" if hint else ""))
+        return Unchanged("no strategy answers it" + (f" ({hint})" if hint else ""))
     if change in SPLITTING and is_changed:
         return Unchanged("something gentler has changed already")
     return strategy(plan, node_id, facts)

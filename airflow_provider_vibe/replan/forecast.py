@@ -57,9 +57,11 @@ def reusable_nodes(
 
     :param completed: the nodes that have results; None when that is not known, then all are taken to.
     """
-    before, after = Meanings(old).of, Meanings(new)
-    return tuple(
-        node_id
-        for node_id in after.graph.nodes
-        if before.get(node_id) == after.of[node_id] and (completed is None or node_id in completed)
-    )
+    before, after = Meanings(old).of, Meanings(new).of
+    done = {node_id: made for node_id, made in before.items() if completed is None or node_id in completed}
+    renamed = {made for node_id, made in done.items() if node_id not in after}
+
+    def is_done(node_id: str) -> bool:
+        return after[node_id] == done.get(node_id) if node_id in before else after[node_id] in renamed
+
+    return tuple(node_id for node_id in PlanGraph(new.root_nodes).nodes if is_done(node_id))

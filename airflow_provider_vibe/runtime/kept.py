@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.runtime.context import output_part
-from airflow_provider_vibe.runtime.reuse import ARTIFACTS_KEY, known_digest, made_in
+from airflow_provider_vibe.runtime.reuse import ARTIFACTS_KEY, known_digest, made_by, made_in
 from airflow_provider_vibe.tools.artifacts import (
     OWN_FOLDER,
     ArtifactError,
@@ -87,7 +87,7 @@ def load_output(result: Any, run: Mapping[str, Any], node_id: str) -> Output | N
     references = result.get(ARTIFACTS_KEY)
     if not isinstance(references, dict) or part not in references:
         return Output(result.get(part), known_digest(result))
-    folders = node_folders({**run, "id": made_in(result, run)}, node_id)
+    folders = node_folders({**run, "id": made_in(result, run)}, made_by(result, node_id))
     try:
         content = _load(references[part], folders, part)
     except ArtifactError as error:

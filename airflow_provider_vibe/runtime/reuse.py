@@ -22,31 +22,39 @@ DIGEST_KEY = "output_digest"
 REUSED_KEY = "reused_from"
 """The run that made a result that this run has taken over."""
 
+REUSED_NODE_KEY = "reused_node"
+"""The node that made it there, where it had another id."""
+
 EARLIER_KEY = "earlier_runs"
 """The runs whose artifacts a result may lead to, beside those of its own run."""
 
-OWN_KEYS = frozenset({ARTIFACTS_KEY, DIGEST_KEY, REUSED_KEY, EARLIER_KEY})
+OWN_KEYS = frozenset({ARTIFACTS_KEY, DIGEST_KEY, REUSED_KEY, REUSED_NODE_KEY, EARLIER_KEY})
 
 
-def taken_over(earlier: NodeOutcome, result: Any, made_in: str, fingerprint: str | None) -> NodeOutcome:
+def taken_over(
+    node_id: str, earlier: NodeOutcome, result: Any, made_in: str, fingerprint: str | None
+) -> NodeOutcome:
     """The outcome of a node whose work an earlier run has done.
 
     Nothing was used in this run; what the work cost then is told as ``reused_usage``.
 
-    :param earlier: what the node left then.
+    :param node_id: the node, which may have had another id then.
+    :param earlier: what it left then.
     :param result: what it made.
     :param made_in: the run that made it.
     :param fingerprint: of the node in this run.
     """
     if isinstance(result, dict):
-        result = {**with_earlier_runs(result, [made_in]), REUSED_KEY: made_in}
+        renamed = {REUSED_NODE_KEY: earlier.node_id} if earlier.node_id != node_id else {}
+        result = {**renamed, **with_earlier_runs(result, [made_in]), REUSED_KEY: made_in}
+    suggestion = earlier.replan_suggestion
     return NodeOutcome(
-        node_id=earlier.node_id,
+        node_id=node_id,
         status=ExecutionStatus.COMPLETED,
         started_at=datetime.now(UTC),
         duration=0.0,
         feedback=earlier.feedback,
-        replan_suggestion=earlier.replan_suggestion,
+        replan_suggestion=suggestion and {**suggestion, "node_id": node_id},
         fingerprint=fingerprint,
         reused_from=made_in,
         reused_usage=earlier.reused_usage if earlier.reused_from else earlier.usage,
@@ -77,6 +85,15 @@ def made_in(result: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     :param run: in whose XCom it stands.
     """
     return str(result.get(REUSED_KEY) or run["id"])
+
+
+def made_by(result: Mapping[str, Any], node_id: str) -> str:
+    """The id that the node that made a result had then.
+
+    :param result: as it stands in XCom.
+    :param node_id: whose XCom it is.
+    """
+    return str(result.get(REUSED_NODE_KEY) or node_id)
 
 
 def known_digest(result: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +17,16 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_vibe.dag.loader import translate
+from airflow_provider_vibe.dag.replanning import propose as propose_module
 from airflow_provider_vibe.dag.replanning.approve import VibeApproveOperator
 from airflow_provider_vibe.dag.replanning.dag import replan_dag
 from airflow_provider_vibe.dag.replanning.propose import VibeGatherOperator
 from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.operators.replan import REPLAN_ASSET
 from airflow_provider_vibe.plan.reading import examine_file
+from airflow_provider_vibe.replan.planner import NoPlan
 from airflow_provider_vibe.tools import Tool, tool
+from airflow_provider_vibe.tools.base import ToolInputError
 from tests.airflow_runs import Ran, run_dag
 from tests.dag.plans import plan, write
 
@@ -123,6 +127,31 @@ def test_plan_on_auto_is_replanned_and_run_again_without_a_person(tmp_path):
     (rerun,) = started(ran.dag_id)
     assert rerun.conf["reuse_from"] == ran.run_id
     assert rerun.conf["vibe_replan"] == {"lineage": ran.run_id, "attempt": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (NoPlan("the model gave no plan"), 1),
+        (ToolInputError("there is no package for this model"), 1),
+        (TimeoutError("the model is slow"), 3),
+    ],
+    ids=["no-plan", "no-package", "no-answer"],
+)
+def test_model_that_cannot_be_had_leaves_what_needs_none(tmp_path, monkeypatch, error, asked):
+    class Broken:
+        calls = 0
+
+        def propose(self, plan: Any, suggestions: Any) -> Any:
+            Broken.calls += 1
+            raise error
+
+    monkeypatch.setattr(propose_module, "configured_planner", lambda settings: Broken())
+    _, ran = failed_run(tmp_path, MemoryError("out of memory"), mode="auto")
+    eager = replan_dag(default_args={"retries": 2, "retry_delay": timedelta(0)})
+    made = run_dag(eager, {"dag_id": ran.dag_id, "run_id": ran.run_id})
+    assert Broken.calls == asked
+    assert made.states["replan.propose"] == "skipped"  # as there was nothing left to propose
 
 
 def test_the_same_case_again_starts_no_second_run_and_writes_no_second_revision(tmp_path):

@@ -255,13 +255,36 @@ def test_other_vibe_is_other_work():
     assert called == dict.fromkeys("abde", 1)
 
 
-def test_renamed_node_runs_again_and_so_does_what_is_told_its_name():
+def renamed(content: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """The same plan, a node of it called otherwise."""
+    changed = copy.deepcopy(content)
+    for node in changed["root_nodes"]:
+        node["id"] = new if node["id"] == old else node["id"]
+        node["dependencies"] = [new if each == old else each for each in node["dependencies"]]
+    return changed
+
+
+def test_renamed_node_is_taken_over_and_what_is_told_its_name_runs_again():
     first = run(CHAIN)
-    renamed = copy.deepcopy(CHAIN)
-    renamed["root_nodes"][0]["id"] = "renamed"
-    renamed["root_nodes"][1]["dependencies"] = ["renamed"]
-    run(renamed, first)
-    assert called["renamed"] == called["b"] == 1
+    second = run(renamed(CHAIN, "a", "start"), first)
+    assert called == {"b": 1, "d": 1}
+    assert reused(second).keys() == {"start", "e"}
+    assert second.result("start")["result"] == first.result("a")["result"]
+    assert second.result("start")["reused_node"] == "a"
+    assert second.outcome("start")["node_id"] == "start"
+    third = run(renamed(CHAIN, "a", "begin"), second)
+    assert called == {"b": 1, "d": 1}
+    assert third.result("begin")["reused_node"] == "a"
+    run(CHAIN, third)
+    assert called == {"b": 1, "d": 1}
+
+
+def test_node_that_does_the_same_as_one_that_is_still_there_is_another_one():
+    first = run(CHAIN)
+    twin = copy.deepcopy(CHAIN)
+    twin["root_nodes"].append(work("twin", text="one"))
+    run(twin, first)
+    assert called == {"twin": 1}
 
 
 # what is not taken over
@@ -372,6 +395,10 @@ def test_large_result_stays_where_the_earlier_run_kept_it(monkeypatch):
     assert called == {"reads": 1}
     assert third.state == "success"
     kept = Path(first.result("big")["artifacts"]["result"]["path"])
+    fourth = run(renamed(with_input(content, 1, text="${nodes.large.text}"), "big", "large"), third)
+    assert called == {"reads": 1}
+    assert fourth.state == "success"
+    assert fourth.result("large")["artifacts"] == first.result("big")["artifacts"]
     kept.unlink()
     run(content, third)
     assert called["big"] == 1

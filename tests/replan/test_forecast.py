@@ -97,6 +97,22 @@ def test_vibe_and_checks_and_params_that_reach_a_node_count():
     assert reusable_nodes(before, after, None) == ()  # the vibe speaks of it, and every tool is told the vibe
 
 
+def calling(old, new):
+    """An edit that gives a node another id, wherever it is named."""
+
+    def edit(data):
+        for each in all_nodes(data):
+            each["id"] = new if each["id"] == old else each["id"]
+            each["dependencies"] = [new if dep == old else dep for dep in each.get("dependencies", [])]
+
+    return edit
+
+
+def test_renamed_node_is_not_done_again_but_what_is_told_its_name_is():
+    assert kept(calling("check", "verify")) == ("fetch", "draft", "verify", "page", "post")
+    assert kept(calling("check", "verify"), completed={"fetch"}) == ("fetch",)
+
+
 def test_only_completed_nodes_have_results_to_take_over():
     assert kept(completed={"fetch", "check"}) == ("fetch", "check")
 

@@ -273,7 +273,7 @@ def test_node_that_has_gone_and_change_that_nobody_knows_are_noted():
     )
     assert [note.reason for note in notes] == [
         "the plan has no such node any more",
-        "no strategy is called so (did you mean 'increase_timeout'?)",
+        "no strategy answers it (did you mean 'increase_timeout'?)",
     ]
 
 
@@ -298,6 +298,26 @@ def test_planner_is_asked_for_what_no_strategy_changed_and_nothing_else():
     assert found.tags == ("planned",) and PlanGraph(found.root_nodes).nodes["fetch"].run.timeout == 120
     answer(news(), suggestions[:1], FACTS, planner)
     assert len(planner.asked) == 1
+
+
+def test_notes_tell_what_a_planner_did_from_what_it_left():
+    class Editor:
+        def propose(self, plan, suggestions):
+            return news(setting("draft", "description", to="Other"))
+
+    suggestions = [
+        suggest("fetch", "increase_timeout"),
+        suggest("draft", "reduce_task_complexity"),
+        {"node_id": "post", "reason": "failed_checks", "suggested_changes": []},
+    ]
+    _, notes = answer(news(), suggestions, FACTS, Editor())
+    assert [str(note) for note in notes] == [
+        "increase_timeout of 'fetch' done",
+        "reduce_task_complexity of 'draft' done by the model",
+        "failed_checks of 'post' changes nothing: the model has left the node as it was",
+    ]
+    _, notes = answer(news(), suggestions[2:], FACTS)
+    assert str(notes[0]) == "failed_checks of 'post' changes nothing: no strategy answers it"
 
 
 def test_facts_of_a_run_are_its_completed_nodes_and_how_long_they_took():
@@ -325,5 +345,5 @@ def test_whatever_is_suggested_the_plan_stays_one_that_runs(data, changes, choic
     found, notes = answer(first, [suggest(node_id, *changes)], FACTS)
     again = plan_of(plan_data(found))
     assert diff_plans(first, again).is_empty == all(note.reason for note in notes)
-    assert len(notes) == len(set(changes))
+    assert len(notes) == len(set(changes) or {"a suggestion"})
     assert NEWS["id"] == again.id

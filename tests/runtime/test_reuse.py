@@ -8,6 +8,7 @@ from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.runtime.reuse import (
     earlier_runs,
     known_digest,
+    made_by,
     made_in,
     taken_over,
     with_earlier_runs,
@@ -22,24 +23,33 @@ def earlier(**fields) -> NodeOutcome:
 
 
 def test_result_says_which_run_made_it_and_where_it_may_lead():
-    outcome = taken_over(earlier(), RESULT, "first", "f")
+    outcome = taken_over("a", earlier(), RESULT, "first", "f")
     assert outcome.result == {**RESULT, "reused_from": "first", "earlier_runs": ["first"]}
     assert (outcome.reused_from, outcome.fingerprint, outcome.duration) == ("first", "f", 0.0)
 
 
+def test_renamed_node_is_told_by_its_present_id_and_says_who_made_its_result():
+    suggestion = {"node_id": "a", "reason": "low_quality_output"}
+    outcome = taken_over("b", earlier(replan_suggestion=suggestion), RESULT, "first", "f")
+    assert (outcome.node_id, outcome.replan_suggestion["node_id"]) == ("b", "b")
+    assert (made_by(outcome.result, "b"), made_by(RESULT, "b")) == ("a", "b")
+    again = taken_over("c", outcome, outcome.result, "first", "f")
+    assert made_by(again.result, "c") == "a"
+
+
 def test_work_of_the_earlier_run_is_told_but_not_counted():
-    outcome = taken_over(earlier(feedback={"execution_quality": 0.9}), RESULT, "first", "f")
+    outcome = taken_over("a", earlier(feedback={"execution_quality": 0.9}), RESULT, "first", "f")
     assert (outcome.usage, outcome.reused_usage) == (None, {"cost": 1})
     assert outcome.feedback == {"execution_quality": 0.9}
 
 
 def test_usage_of_the_run_that_did_the_work_is_told_through_a_chain():
     second = earlier(reused_from="first", reused_usage={"cost": 1}, usage={"cost": 0})
-    assert taken_over(second, RESULT, "first", "f").reused_usage == {"cost": 1}
+    assert taken_over("a", second, RESULT, "first", "f").reused_usage == {"cost": 1}
 
 
 def test_runs_that_a_result_may_lead_to_add_up():
-    outcome = taken_over(earlier(), {**RESULT, "earlier_runs": ["zeroth"]}, "first", "f")
+    outcome = taken_over("a", earlier(), {**RESULT, "earlier_runs": ["zeroth"]}, "first", "f")
     assert earlier_runs(outcome.result) == ["first", "zeroth"]
     assert earlier_runs(with_earlier_runs(outcome.result, ["other"])) == ["first", "other", "zeroth"]
 
@@ -52,7 +62,7 @@ def test_result_that_leads_nowhere_else_stays_as_it_is(result):
 
 @pytest.mark.parametrize("result", [None, "text", [1]])
 def test_result_that_is_no_object_is_taken_over_as_it_is(result):
-    assert taken_over(earlier(), result, "first", "f").result == result
+    assert taken_over("a", earlier(), result, "first", "f").result == result
 
 
 def test_result_is_made_in_its_own_run_unless_it_says_otherwise():

@@ -33,7 +33,7 @@ def replan_dag(
     :param dag_id: its id.
     :param approval_timeout: how long a person may take to answer; then the proposal has failed. Left out:
         for ever.
-    :param kwargs: further arguments of the DAG.
+    :param kwargs: further arguments of the DAG; ``default_args`` go before those of this one.
     """
     settings = {
         "description": "Makes the next revision of a plan from what a run of it suggests",
@@ -41,8 +41,9 @@ def replan_dag(
         "tags": ["vibe"],
         "max_active_runs": 100,  # each that waits for a person is active
         **kwargs,
+        "default_args": RETRIES | (kwargs.get("default_args") or {}),
     }
-    with DAG(dag_id, schedule=[REPLAN_ASSET], catchup=False, default_args=RETRIES, **settings) as dag:
+    with DAG(dag_id, schedule=[REPLAN_ASSET], catchup=False, **settings) as dag:
 
         @task_group(group_id=GROUP)
         def one_case(case: Any) -> None:

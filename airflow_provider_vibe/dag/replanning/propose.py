@@ -16,6 +16,7 @@ from airflow_provider_vibe.replan.decision import Step, decide, held_back
 from airflow_provider_vibe.replan.markdown import as_markdown
 from airflow_provider_vibe.replan.planner import ModelPlanner, NoPlan
 from airflow_provider_vibe.replan.proposal import Proposal, propose
+from airflow_provider_vibe.runtime.errors import HOPELESS, kind_of, message_of
 from airflow_provider_vibe.settings import Settings
 from airflow_provider_vibe.tools.models.connection import default_connection
 
@@ -67,7 +68,7 @@ class VibeProposeOperator(BaseOperator):
         since = last.seconds_ago()
         if reason := held_back(case.plan.replan, case.attempt, since):
             raise AirflowSkipException(reason)
-        proposal = self._proposal(case, settings)
+        proposal = self._proposal(case, settings, context["ti"])
         decision = decide(proposal, case.plan.replan, since)
         self.log.info("%s: %s\n%s", decision.step, decision.reason, as_markdown(proposal))
         if decision.step is Step.NOTHING:
@@ -75,8 +76,8 @@ class VibeProposeOperator(BaseOperator):
         last.is_now()
         return {"proposal": proposal.as_json(), "step": str(decision.step), "reason": decision.reason}
 
-    def _proposal(self, case: Case, settings: Settings) -> Proposal:
-        """With the help of a model where there is one; where it gives no plan, without."""
+    def _proposal(self, case: Case, settings: Settings, ti: Any) -> Proposal:
+        """With the help of a model where there is one; without, where it cannot be had."""
         make = partial(
             propose,
             case.plan,
@@ -87,8 +88,11 @@ class VibeProposeOperator(BaseOperator):
         )
         try:
             return make(planner=configured_planner(settings))
-        except NoPlan as error:
-            self.log.warning("without the model, as it gave no plan: %s", error)
+        except Exception as error:
+            is_hopeless = isinstance(error, NoPlan) or kind_of(error) in HOPELESS
+            if not is_hopeless and ti.try_number <= ti.max_tries:
+                raise
+            self.log.warning("without the model: %s", message_of(error))
             return make()
 
 
