@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -9,17 +10,20 @@ from pathlib import Path
 from rich.table import Table
 
 from airflow_provider_vibe.cli.deployed import plan_of_dag
-from airflow_provider_vibe.cli.exits import errors_told
+from airflow_provider_vibe.cli.exits import errors_told, logs_on_stderr
 from airflow_provider_vibe.cli.looks import Look, Observer
 from airflow_provider_vibe.cli.report import as_text, open_console, result_tree
-from airflow_provider_vibe.cli.runs import RunReader, find_run, open_reader
+from airflow_provider_vibe.cli.runs import RunReader, find_run, may_exist, no_such_dag, open_reader
+from airflow_provider_vibe.cli.stored import NoResult, stored_result
 from airflow_provider_vibe.dag.snapshots import write_whole
 from airflow_provider_vibe.operators.earlier import REUSE_PARAM
+from airflow_provider_vibe.plan.documents import read_bytes
 from airflow_provider_vibe.plan.graph import PlanGraph
-from airflow_provider_vibe.plan.identity import airflow_id, node_digest
+from airflow_provider_vibe.plan.identity import airflow_id, node_digest, plan_digest
 from airflow_provider_vibe.plan.models import WorkflowPlan
-from airflow_provider_vibe.plan.problems import VibeError, quoted
+from airflow_provider_vibe.plan.problems import PlanError, VibeError, one_line, quoted
 from airflow_provider_vibe.runtime.checkpoint import (
+    MOST_BYTES,
     Checkpoint,
     CheckpointError,
     checkpoint_of,
@@ -38,19 +42,25 @@ from airflow_provider_vibe.runtime.outcome import (
 from airflow_provider_vibe.settings import Settings
 
 LONGEST_DESCRIPTION = 50
+STDOUT = "-"
 
 
 def export(args: Namespace) -> None:
-    """Write what came of a run so far to a file, and exit.
+    """Write what came of a run so far to a file, or to stdout, and exit.
 
     :param args: ``dag``, ``run``, ``output``, ``plan`` and ``url``.
     """
-    with errors_told("checkpoint export"), open_reader(args.url) as reader:
-        checkpoint = checkpoint_of_run(reader, args.dag, args.run, args.plan)
-        path = Path(args.output or f"{checkpoint.checkpoint_id}.json")
-        _write(path, write_checkpoint(checkpoint))
-    done, total = len(checkpoint.completed), len(PlanGraph(checkpoint.plan.root_nodes).nodes)
-    print(f"wrote {path}: {done} of {total} nodes are done")
+    with errors_told("checkpoint export"):
+        with logs_on_stderr(), open_reader(args.url) as reader:
+            checkpoint = checkpoint_of_run(reader, args.dag, args.run, args.plan)
+        content = write_checkpoint(checkpoint)
+        if args.output == STDOUT:
+            sys.stdout.write(content.decode())
+        else:
+            path = args.output or f"{checkpoint.checkpoint_id}.json"
+            _write(path, content)
+            done, total = len(checkpoint.completed), len(PlanGraph(checkpoint.plan.root_nodes).nodes)
+            print(f"wrote {path}: {done} of {total} nodes are done")
     sys.exit(0)
 
 
@@ -66,12 +76,22 @@ def checkpoint_of_run(reader: RunReader, dag_id: str, run_id: str, plan_file: st
     observer = Observer(reader, find_run(reader, dag_id, run_id))
     look = observer.look()
     plan = plan_of_dag(reader, dag_id, look.run.version, plan_file)
-    _check_plan(plan, look, observer)
+    _check_plan(plan, look, observer, _digest_gathered(reader, look))
     return checkpoint_of(plan, result_so_far(plan, look, observer), look.run.conf)
 
 
-def _check_plan(plan: WorkflowPlan, look: Look, observer: Observer) -> None:
-    """Refuse a plan that is not the one that a run runs: its nodes, and what each that is done was then."""
+def _digest_gathered(reader: RunReader, look: Look) -> str | None:
+    """The digest of the plan that ran, where the feedback of the run has gathered it."""
+    try:
+        return stored_result(reader, look).result.plan_digest
+    except NoResult:
+        return None
+
+
+def _check_plan(plan: WorkflowPlan, look: Look, observer: Observer, digest: str | None) -> None:
+    """Refuse a plan that is not the one that a run runs: its nodes, what each that is done was then, and its
+    digest, where that is known.
+    """
     nodes = PlanGraph(plan.root_nodes).nodes
     different = sorted(nodes.keys() ^ look.nodes.keys())
     for node_id in nodes.keys() & look.nodes.keys():
@@ -79,10 +99,11 @@ def _check_plan(plan: WorkflowPlan, look: Look, observer: Observer) -> None:
         then = observer.outcome(look.plan.nodes[node_id], state) if state.status.is_final else {}
         if then.get("node_digest") not in (None, node_digest(nodes[node_id], plan.source_vibe)):
             different.append(node_id)
-    if different:
+    if different or digest not in (None, plan_digest(plan)):
+        where = f": they differ in {some(sorted(different), 3)}" if different else ""
         raise VibeError(
-            f"the plan of DAG {quoted(look.run.dag_id)} is not the one that this run ran: they differ in"
-            f" {some(sorted(different), 3)} (name the file of the plan that ran with --plan)"
+            f"the plan of DAG {quoted(look.run.dag_id)} is not the one that this run ran{where}"
+            " (name the file of the plan that ran with --plan)"
         )
 
 
@@ -129,7 +150,7 @@ def list_(args: Namespace) -> None:
             table.add_row(*map(as_text, (name, *_facts(checkpoint))))
         open_console().print(table)
     for name, reason in refused.items():
-        print(f"airflow vibe checkpoint list: {name}: {reason}", file=sys.stderr)
+        print(f"airflow vibe checkpoint list: {one_line(name)}: {reason}", file=sys.stderr)
     sys.exit(0)
 
 
@@ -164,7 +185,9 @@ def show(args: Namespace) -> None:
         checkpoint = _checked(args.file)
     console = open_console()
     writer = f"run {checkpoint.result.run_id}" if checkpoint.is_ours else "vibe-aigc"
-    console.print(f"{checkpoint.checkpoint_id}, written {checkpoint.created_at}, of {writer}", markup=False)
+    console.print(
+        as_text(f"{checkpoint.checkpoint_id}, written {checkpoint.created_at}, of {writer}"), soft_wrap=True
+    )
     console.print(result_tree(checkpoint.plan, _with_all_nodes(checkpoint)))
     sys.exit(0)
 
@@ -183,20 +206,25 @@ def import_(args: Namespace) -> None:
 
     :param args: ``file``, ``dag``, ``accept_changed``, ``plan`` and ``url``.
     """
-    with errors_told("checkpoint import"), open_reader(args.url) as reader:
+    with errors_told("checkpoint import"), logs_on_stderr(), open_reader(args.url) as reader:
         checkpoint = _checked(args.file)
         dag_id = args.dag or airflow_id(checkpoint.plan.id)
+        if not may_exist(dag_id):
+            raise no_such_dag(reader, dag_id)
         plan = plan_of_dag(reader, dag_id, None, args.plan)
         try:
             handover = hand_over(checkpoint, plan, accept_changed=args.accept_changed)
         except CheckpointError as error:
             raise CheckpointError(f"{args.file}: {error}") from None
         conf = {**checkpoint.conf, REUSE_PARAM: keep_handover(handover)}
+        is_paused = reader.is_paused(
+            dag_id
+        )  # before: what fails afterwards would hide that a run was started
         run_id = reader.start_run(dag_id, conf)
-    print(
-        f"started {run_id}: {len(handover.nodes)} nodes are taken over\n\n"
-        f"  airflow vibe watch {dag_id} '{run_id}'"
-    )
+    print(f"started {run_id}: {len(handover.nodes)} nodes are taken over")
+    if is_paused:
+        print(f"DAG {quoted(dag_id)} is paused: the run waits until it is unpaused")
+    print(f"\n  airflow vibe watch {dag_id} '{run_id}'")
     sys.exit(0)
 
 
@@ -208,19 +236,26 @@ def _checked(name: str) -> Checkpoint:
     try:
         return _read(Path(name))
     except CheckpointError as error:
-        raise CheckpointError(f"{name}: {error}") from None
+        raise CheckpointError(f"{one_line(name)}: {error}") from None
 
 
 def _read(path: Path) -> Checkpoint:
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"cannot read it: {error.strerror}") from None
+        raw = read_bytes(path, MOST_BYTES)
+    except PlanError as error:
+        raise CheckpointError(error.problems[0].message) from None
     return read_checkpoint(raw, Settings.from_airflow().rules.limits)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(name: str, content: bytes) -> None:
+    """Write a file whole, or the file that a link leads to.
+
+    :raises VibeError: it cannot be written, or something else is there that is no file.
+    """
+    path = Path(name)
     try:
-        write_whole(path, content)
+        if path.exists() and not path.is_file():
+            raise VibeError(f"cannot write {one_line(name)}: it is there, and no regular file")
+        write_whole(Path(os.path.realpath(path)), content)
     except OSError as error:
-        raise VibeError(f"cannot write {path}: {error.strerror}") from None
+        raise VibeError(f"cannot write {one_line(name)}: {error.strerror}") from None

@@ -83,7 +83,9 @@ ARG_CHECKPOINT_FOLDER = Arg(
     ("folder",), nargs="?", default=".", metavar="FOLDER", help="where to look (default: here)"
 )
 ARG_CHECKPOINT_OUTPUT = Arg(
-    ("-o", "--output"), metavar="FILE", help="write it to this file (default: the id of the checkpoint, here)"
+    ("-o", "--output"),
+    metavar="FILE",
+    help="write it to this file, '-' is stdout (default: the id of the checkpoint, here)",
 )
 ARG_DAG_OF_CHECKPOINT = Arg(
     ("--dag",), metavar="DAG", help="the DAG to start, if it is not the one named after the plan"

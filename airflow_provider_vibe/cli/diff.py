@@ -38,5 +38,9 @@ def diff(args: Namespace) -> None:
         if args.format == "json":
             print(json.dumps(found.as_json(), indent=2))
         else:
-            print(as_text(found) or "the plans say the same")
+            print(
+                *(["the plans say the same"] if found.is_empty else []),
+                *filter(None, [as_text(found)]),
+                sep="\n",
+            )
         sys.exit(SAME if found.is_empty else DIFFER)

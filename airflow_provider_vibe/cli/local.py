@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.utils.session import create_session
 from sqlalchemy import inspect, select
+from sqlalchemy.exc import OperationalError
 
-from airflow_provider_vibe.cli.runs import DagGroup, DagStructure, DagTask, RunState, TaskState
-from airflow_provider_vibe.plan.problems import VibeError, quoted
+from airflow_provider_vibe.cli.runs import DagGroup, DagStructure, DagTask, RunState, TaskState, Unavailable
+from airflow_provider_vibe.plan.problems import VibeError, one_line, quoted
 
 if TYPE_CHECKING:
     from airflow.serialization.definitions.taskgroup import SerializedTaskGroup
+    from sqlalchemy.orm import Session
 
 LATEST = 100
 """So many runs of a DAG are looked through for one that may be meant."""
+
+
+@contextmanager
+def _silence_told() -> Iterator[None]:
+    """A database that gives no answer becomes an error that is told on one line."""
+    try:
+        yield
+    except OperationalError as error:
+        words = one_line(str(error.orig).strip().partition("\n")[0])
+        raise Unavailable(f"Airflow's database gives no answer: {words}") from None
+
+
+@contextmanager
+def _session() -> Iterator[Session]:
+    with _silence_told(), create_session() as session:
+        yield session
+
+
+def check_database() -> None:
+    """Make sure that the database of the Airflow installed here answers.
+
+    :raises Unavailable: it does not.
+    """
+    with _session() as session:
+        session.connection()
 
 
 class DatabaseReader:
@@ -26,7 +54,7 @@ class DatabaseReader:
     """
 
     def __init__(self) -> None:
-        with create_session() as session:
+        with _session() as session:
             if not inspect(session.connection()).has_table("dag_run"):
                 raise VibeError(
                     "the Airflow installed here has never run: its database has no tables"
@@ -37,7 +65,7 @@ class DatabaseReader:
         """The DAGs there are."""
         from airflow.models.dag import DagModel
 
-        with create_session() as session:
+        with _session() as session:
             return list(session.scalars(select(DagModel.dag_id).order_by(DagModel.dag_id)))
 
     def run_ids(self, dag_id: str) -> list[str] | None:
@@ -45,7 +73,7 @@ class DatabaseReader:
         from airflow.models.dag import DagModel
         from airflow.models.dagrun import DagRun
 
-        with create_session() as session:
+        with _session() as session:
             if session.get(DagModel, dag_id) is None:
                 return None
             query = select(DagRun.run_id).where(DagRun.dag_id == dag_id)
@@ -55,7 +83,7 @@ class DatabaseReader:
         """A run; None when there is none."""
         from airflow.models.dagrun import DagRun
 
-        with create_session() as session:
+        with _session() as session:
             query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
             run = session.scalar(query)
             if run is None:
@@ -79,7 +107,7 @@ class DatabaseReader:
         query = select(*(getattr(TaskInstance, name) for name in columns)).where(
             TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id
         )
-        with create_session() as session:
+        with _session() as session:
             return {
                 ti.task_id: TaskState(
                     ti.task_id, ti.state and str(ti.state), ti.start_date, ti.end_date, ti.try_number or 0
@@ -95,7 +123,7 @@ class DatabaseReader:
         query = select(SerializedDagModel).join(DagVersion).where(DagVersion.dag_id == dag_id)
         if version is not None:
             query = query.where(DagVersion.version_number == version)
-        with create_session() as session:
+        with _session() as session:
             stored = session.scalar(query.order_by(DagVersion.version_number.desc()).limit(1))
             return DagStructure({}, {}) if stored is None else structure_of(stored.dag.task_group)
 
@@ -105,7 +133,7 @@ class DatabaseReader:
         from airflow.sdk.execution_time.xcom import XCom
 
         query = XComModel.get_many(run_id=run_id, key=key, task_ids=task_id, dag_ids=dag_id, map_indexes=-1)
-        with create_session() as session:
+        with _session() as session:
             stored = session.scalars(query).first()
             if stored is None:
                 return None
@@ -116,9 +144,16 @@ class DatabaseReader:
         """The text that a version of a DAG was made from; of the latest for None."""
         from airflow.models.dag_version import DagVersion
 
-        with create_session() as session:
+        with _session() as session:
             found = DagVersion.get_version(dag_id, version, session=session)
             return None if found is None or found.dag_code is None else str(found.dag_code.source_code)
+
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether the runs of a DAG wait until it is unpaused."""
+        from airflow.models.dag import DagModel
+
+        with _session() as session:
+            return bool(session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id)))
 
     def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run with these parameters; gives its id."""
@@ -127,9 +162,11 @@ class DatabaseReader:
         from airflow.utils.types import DagRunTriggeredByType
 
         try:
-            run = trigger_dag(dag_id, triggered_by=DagRunTriggeredByType.CLI, conf=dict(conf))
+            with _silence_told():
+                run = trigger_dag(dag_id, triggered_by=DagRunTriggeredByType.CLI, conf=dict(conf))
         except (AirflowException, ValueError) as error:
-            raise VibeError(f"DAG {quoted(dag_id)} cannot be started: {error}") from error
+            reason = one_line(str(error).partition("\n")[0])
+            raise VibeError(f"DAG {quoted(dag_id)} cannot be started: {reason}") from error
         assert run is not None  # Airflow gives None for no DAG it knows
         return str(run.run_id)
 

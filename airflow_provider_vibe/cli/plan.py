@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airflow_provider_vibe.cli.exits import errors_told, logs_on_stderr
+from airflow_provider_vibe.cli.local import check_database
 from airflow_provider_vibe.cli.report import usage_text
+from airflow_provider_vibe.cli.runs import is_text
 from airflow_provider_vibe.dag.snapshots import write_whole
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.problems import VibeError, quoted
@@ -18,6 +20,7 @@ from airflow_provider_vibe.plan.reading import PLAN_SUFFIXES
 from airflow_provider_vibe.replan.planner import ModelPlanner, NoPlan
 from airflow_provider_vibe.replan.writing import plan_data, written
 from airflow_provider_vibe.settings import Settings
+from airflow_provider_vibe.tools.base import ToolInputError
 from airflow_provider_vibe.tools.models.asking import Choice
 
 MADE, NO_PLAN = 0, 1
@@ -41,6 +44,9 @@ def plan(args: Namespace) -> None:
     with errors_told("plan"):
         if not args.vibe.strip():
             raise VibeError("say what the plan is to make: airflow vibe plan 'a weekly letter on tea'")
+        for name in ("vibe", "id", "connection", "model"):
+            if not is_text(getattr(args, name) or ""):
+                raise VibeError(f"the {name} is no text in UTF-8: {quoted(getattr(args, name))}")
         target = None if args.output is None else Path(args.output)
         if target is not None:
             _check_target(target, args.force)  # before anything is paid for
@@ -55,7 +61,12 @@ def _ask(planner: ModelPlanner, vibe: str, plan_id: str | None) -> WorkflowPlan:
     try:
         with logs_on_stderr(), _connections_of_the_database(), _failures_told():
             return planner.plan_for(vibe, plan_id)
+    except ToolInputError:
+        check_database()  # Airflow says of one that gives no answer that it holds no such connection
+        raise
     except NoPlan as error:
+        if not planner.usage.requests:
+            raise  # what answered was no model
         print(f"airflow vibe plan: {error}", file=sys.stderr)
         sys.exit(NO_PLAN)
     finally:

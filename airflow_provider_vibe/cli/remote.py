@@ -201,6 +201,15 @@ class RestReader:
         return None if found is None else str(found["content"])
 
     @understood
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether the runs of a DAG wait until it is unpaused; False where that is not told."""
+        try:
+            dag = self._get(API + _path("dags", dag_id))
+        except LoginRefused:
+            return False
+        return dag is not None and bool(dag["is_paused"])
+
+    @understood
     def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run with these parameters; gives its id."""
         path = API + _path("dags", dag_id, "dagRuns")
@@ -289,8 +298,8 @@ def _checked(url: str) -> str:
     """The address of the api-server, without what stands behind it by mistake."""
     try:
         parsed = httpx.URL(url.strip())
-    except httpx.InvalidURL as error:
-        raise ApiError(f"that is no URL: {error}") from None
+    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        raise ApiError(f"that is no URL: {one_line(str(error))}") from None
     if parsed.userinfo:
         raise ApiError(f"a URL is no place for a password: {HOW_TO_LOG_IN}")
     if parsed.scheme not in ("http", "https") or not parsed.host:

@@ -18,6 +18,7 @@ from rich.markup import escape
 from airflow_provider_vibe.cli.child_run import RunInterrupted, run_in_child
 from airflow_provider_vibe.cli.exits import CANNOT, INTERRUPTED, errors_told
 from airflow_provider_vibe.cli.report import artifacts, result_tree, usage_line
+from airflow_provider_vibe.cli.runs import is_text
 from airflow_provider_vibe.dag.loader import translate
 from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.plan.models import WorkflowPlan
@@ -73,6 +74,8 @@ def _prepared(args: Namespace) -> tuple[WorkflowPlan, DAG, dict[str, Any]]:
 
     :raises VibeError: what was asked for makes no sense.
     """
+    if not all(map(is_text, (args.plan, *(args.param or ())))):
+        raise VibeError("the name of the plan and the parameters have to be text in UTF-8")
     translator = configured_translator()
     reading = examine_file(Path(args.plan), translator.settings.rules)
     if reading.problems:

@@ -140,6 +140,10 @@ class RunReader(Protocol):
         """The text that a version of a DAG was made from: the plan file; of the latest for None."""
         ...
 
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether the runs of a DAG wait until it is unpaused; False where that is not told."""
+        ...
+
     def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run with these parameters; gives its id.
 
@@ -171,10 +175,10 @@ def find_run(reader: RunReader, dag_id: str, run_id: str) -> RunState:
 
     :raises NotFound: there is none; says which ones there are.
     """
-    run = reader.run(dag_id, run_id) if _may_exist(dag_id, run_id) else None
+    run = reader.run(dag_id, run_id) if may_exist(dag_id, run_id) else None
     if run is not None:
         return run
-    runs = reader.run_ids(dag_id) if _may_exist(dag_id) else None
+    runs = reader.run_ids(dag_id) if may_exist(dag_id) else None
     if runs is None:
         raise no_such_dag(reader, dag_id)
     raise NotFound(f"DAG {quoted(dag_id)} has no run {quoted(run_id)} ({_run_hint(runs, run_id)})")
@@ -185,9 +189,14 @@ def no_such_dag(reader: RunReader, dag_id: str) -> NotFound:
     return NotFound(f"there is no DAG {quoted(dag_id)} ({_dag_hint(reader, dag_id)})")
 
 
-def _may_exist(*ids: str) -> bool:
-    """Whether an API can be asked for these ids at all: none of them would lead to another address."""
-    return all(id_.strip(".") and "/" not in id_ for id_ in ids)
+def may_exist(*ids: str) -> bool:
+    """Whether Airflow can be asked for these ids at all: they are text, and lead to no other address."""
+    return all(id_.strip(".") and "/" not in id_ and is_text(id_) for id_ in ids)
+
+
+def is_text(typed: str) -> bool:
+    """Whether what was typed is text: a byte that is none in UTF-8 reaches Python as half a character."""
+    return not any("\ud800" <= char <= "\udfff" for char in typed)
 
 
 def _dag_hint(reader: RunReader, dag_id: str) -> str:

@@ -107,8 +107,11 @@ def write_whole(path: Path, content: bytes) -> None:
     :param content: what it is to hold.
     """
     draft = path.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}")
-    draft.write_bytes(content)
-    draft.replace(path)
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)  # it is still there where it could not become the file
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from airflow_provider_vibe.operators.generate import VibeGenerateOperator
 from airflow_provider_vibe.operators.retry import VibeRetryPolicy
 from airflow_provider_vibe.operators.transform import VibeTransformOperator
 from airflow_provider_vibe.operators.validate import VibeValidateOperator
-from airflow_provider_vibe.plan.identity import airflow_id, group_id
+from airflow_provider_vibe.plan.identity import airflow_id, group_id, plan_digest
 from airflow_provider_vibe.plan.launch_checks import parse_duration, parse_moment
 from airflow_provider_vibe.plan.models import YEAR, NodeType, Schedule, WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.plan.problems import quoted
@@ -85,9 +85,13 @@ class PlanTranslator:
         return plan.source_vibe.description
 
     def doc(self, plan: WorkflowPlan) -> str:
-        """The documentation of the DAG, Markdown. It must not end in ``.md``: Airflow would read a file."""
-        vibe = plan.source_vibe
-        facts = [("Style", vibe.style), ("Domain", vibe.domain), ("Revision", str(plan.revision))]
+        """The documentation of the DAG, Markdown. It must not end in ``.md``: Airflow would read a file.
+
+        By the digest in it each change of a plan is a version of the DAG: Airflow keeps nothing else that the
+        inputs of a tool are in, say.
+        """
+        vibe, revision = plan.source_vibe, f"{plan.revision} (`{plan_digest(plan)[:12]}`)"
+        facts = [("Style", vibe.style), ("Domain", vibe.domain), ("Revision", revision)]
         lines = [vibe.description, "", *(f"- **{name}**: {text}" for name, text in facts if text)]
         lines += [f"- {constraint}" for constraint in vibe.constraints]
         return "\n".join(lines) + "\n"

@@ -154,7 +154,7 @@ class VibeNodeOperator(BaseOperator):
         outcome = await attempt
         outcome.result = with_earlier_runs(outcome.result, seen.earlier_runs)
         if outcome.reused_from and isinstance(outcome.result, dict) and ARTIFACTS_KEY in outcome.result:
-            return outcome  # the run that made it has made it fit
+            return outcome  # the run that keeps it has made it fit
         place = {"run": seen.run, "node_id": self.node.id, "try_number": seen.try_number}
         outcome.result = await run_in_thread(keep_large_parts, outcome.result, place, limit)
         return outcome

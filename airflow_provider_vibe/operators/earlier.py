@@ -24,7 +24,11 @@ REUSE_PARAM = "reuse_from"
 """A run takes over what it can from the run that this parameter names, or from an imported checkpoint."""
 
 TAKEN_KEY = "vibe_taken_over"
-"""What the state store of a task, which outlives clearing, says once the node was taken over."""
+"""What the state store of a task holds once the node was taken over: the task's ``max_tries`` then.
+
+The store outlives retries and clearing. Airflow raises ``max_tries`` when a task is cleared
+(`airflow.models.taskinstance.clear_task_instances`) and leaves it as it is for a retry.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +40,8 @@ class NothingToReuse(VibeError):
 def earlier_work(node: WorkflowNode, vibe: Vibe, context: Context) -> Earlier | None:
     """Where the work of a node may be found done already; None when the run was not asked to look.
 
-    A node that was taken over once and is cleared runs: whoever clears it wants it done again.
+    A node that was taken over once and is cleared runs: whoever clears it wants it done again. One whose
+    attempt died afterwards, and that Airflow tries again, is taken over again.
 
     :param node: the node.
     :param vibe: the intent behind its plan.
@@ -48,10 +53,10 @@ def earlier_work(node: WorkflowNode, vibe: Vibe, context: Context) -> Earlier | 
         return None
     if not isinstance(asked, str):
         raise NothingToReuse(f"the parameter '{REUSE_PARAM}' should be the id of a run, not {quoted(asked)}")
-    store = context["task_state_store"]
+    store, max_tries = context["task_state_store"], context["ti"].max_tries
 
     def find(fingerprint: str) -> NodeOutcome | None:
-        if store.get(TAKEN_KEY):
+        if store.get(TAKEN_KEY) not in (None, max_tries):
             log.info("this node was taken over before and then cleared, so it runs")
             return None
         if is_handover(asked):
@@ -59,7 +64,7 @@ def earlier_work(node: WorkflowNode, vibe: Vibe, context: Context) -> Earlier | 
         else:
             found = _from_run(asked, node.id, context, fingerprint)
         if found is not None:
-            store.set(TAKEN_KEY, True)
+            store.set(TAKEN_KEY, max_tries)
         return found
 
     return lambda fingerprint: run_in_thread(find, fingerprint)
@@ -67,13 +72,16 @@ def earlier_work(node: WorkflowNode, vibe: Vibe, context: Context) -> Earlier | 
 
 def _from_checkpoint(reference: str, node: WorkflowNode, vibe: Vibe, fingerprint: str) -> NodeOutcome | None:
     """What a checkpoint holds of a node that is still what it was when the checkpoint was imported."""
-    found = load_handover(reference).nodes.get(node.id)
+    handover = load_handover(reference)
+    found = handover.nodes.get(node.id)
     if found is None:
         return None
     if found.node_digest != node_digest(node, vibe):
         log.info("this node has changed since the checkpoint was imported, so it runs")
         return None
-    return taken_over(node.id, found.outcome, found.result, found.made_in, fingerprint)
+    if _is_lost(found.result, handover.run_id):
+        return None
+    return taken_over(node.id, found.outcome, found.result, handover.run_id, fingerprint)
 
 
 def _from_run(run_id: str, node_id: str, context: Context, fingerprint: str) -> NodeOutcome | None:
@@ -81,7 +89,7 @@ def _from_run(run_id: str, node_id: str, context: Context, fingerprint: str) -> 
     for task_id in _tasks_in(run_id, context):
         if (found := _done_by(task_id, run_id, context["ti"], fingerprint)) is not None:
             outcome, result = found
-            return taken_over(node_id, outcome, result, outcome.reused_from or run_id, fingerprint)
+            return taken_over(node_id, outcome, result, run_id, fingerprint)
     log.info("run %s has nothing to take over that was asked for the same, so this node runs", run_id)
     return None
 
@@ -111,12 +119,21 @@ def _done_by(task_id: str, run_id: str, ti: Any, fingerprint: str) -> tuple[Node
     if outcome.fingerprint != fingerprint:
         return None
     result = ti.xcom_pull(task_ids=task_id, run_id=run_id, map_indexes=-1)
-    if is_simulated(result):
+    if result is None:
+        log.warning("what task %s made in run %s is gone from XCom", task_id, run_id)
         return None
-    if lost := [reference["uri"] for reference in _references_in(result) if not is_there(reference)]:
-        log.warning("%s, which run %s made, is gone", lost[0], run_id)
-        return None
-    return outcome, result
+    return None if is_simulated(result) or _is_lost(result, run_id) else (outcome, result)
+
+
+def _is_lost(result: Any, run_id: str) -> bool:
+    """Whether an artifact that a result leads to is no longer there. Blocks.
+
+    :param run_id: the run in which it stands.
+    """
+    lost = next((each["uri"] for each in _references_in(result) if not is_there(each)), None)
+    if lost is not None:
+        log.warning("%s, to which a result of run %s leads, is gone", lost, run_id)
+    return lost is not None
 
 
 def _references_in(value: Any) -> Iterator[dict[str, Any]]:

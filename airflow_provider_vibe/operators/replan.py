@@ -26,8 +26,8 @@ class VibeReplanOperator(BaseOperator):
     """Updates the asset ``vibe_replan`` when a run suggests another plan; is skipped when it does not.
 
     Stands behind ``vibe_feedback`` as a teardown of its own: that one fails with its plan, and an asset is
-    updated by success alone. Its XCom, ``{"plan", "plan_file", "params", "lineage", "attempt"}``, tells what
-    the run ran.
+    updated by success alone. Its XCom, ``{"plan", "plan_file", "conf", "lineage", "attempt"}``, tells what
+    the run ran, and what it was given.
 
     :param plan: the plan of the DAG.
     """
@@ -41,6 +41,8 @@ class VibeReplanOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Tell which run of which plan it is."""
+        from airflow_provider_vibe.operators.earlier import REUSE_PARAM  # no parse needs it
+
         run = context["dag_run"]
         gathered = context["ti"].xcom_pull(task_ids=FEEDBACK_TASK_ID, map_indexes=-1)
         if gathered is None:
@@ -49,13 +51,23 @@ class VibeReplanOperator(BaseOperator):
             raise AirflowSkipException("nothing in this run suggests another plan")
         event = context["outlet_events"][REPLAN_ASSET]
         event.extra = {"dag_id": run.dag_id, "run_id": run.run_id}
-        before = (run.conf or {}).get(LINEAGE_KEY) or {}
+        conf = dict(run.conf or {})
+        lineage, attempt = _before(conf.pop(LINEAGE_KEY, None))
+        conf.pop(REUSE_PARAM, None)
         return {
             "plan": self.plan.model_dump(mode="json", by_alias=True, exclude_defaults=True),
             "plan_file": getattr(context["dag"], "vibe_plan_file", None),
-            "params": {
-                name: context["params"][name] for name in self.plan.params if name in context["params"]
-            },
-            "lineage": str(before.get("lineage", run.run_id)),
-            "attempt": int(before.get("attempt", 0)) + 1,
+            "conf": conf,
+            "lineage": lineage or run.run_id,
+            "attempt": attempt + 1,
         }
+
+
+def _before(told: Any) -> tuple[str | None, int]:
+    """The lineage of a run that a replan has started, and its attempt; of another one none, and 0."""
+    if not isinstance(told, dict):
+        return None, 0
+    lineage, attempt = told.get("lineage"), told.get("attempt")
+    if isinstance(lineage, str) and type(attempt) is int and attempt >= 0:
+        return lineage, attempt
+    return None, 0

@@ -92,16 +92,17 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     """The content of a regular file; never waits for a pipe or a device.
 
     :param path: of the file; it may be replaced while it is read: it is opened once.
-    :param max_bytes: no more than this, and one byte, is ever read.
+    :param max_bytes: nothing is read of a file that is larger; it may grow meanwhile.
     :raises PlanError: when it cannot be read or is larger.
     """
     name = str(path)
     try:
         if stat.S_ISREG(os.stat(path).st_mode):  # opening a device may already do something
             with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raw = file.read(max_bytes + 1)
-                    if len(raw) > max_bytes:
+                opened = os.fstat(file.fileno())
+                if stat.S_ISREG(opened.st_mode):
+                    raw = b"" if opened.st_size > max_bytes else file.read(max_bytes + 1)
+                    if max(opened.st_size, len(raw)) > max_bytes:
                         raise PlanError([_too_large(name, max_bytes)])
                     return raw
     except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -171,10 +172,20 @@ def quoted(value: object, limit: int = 60) -> str:
 
 
 def one_line(text: str) -> str:
-    """*text* with everything that a terminal or a log would not print as it stands escaped."""
-    if text.isprintable():
+    """*text* with everything that a terminal or a log would not print as it stands, or unseen, escaped."""
+    if text.isprintable() and not _UNSEEN.search(text):
         return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return "".join(char if _is_seen(char) else char.encode("unicode_escape").decode() for char in text)
+
+
+def _is_seen(char: str) -> bool:
+    return char.isprintable() and not _UNSEEN.match(char)
+
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that count as printable, but show nothing: fillers, variation selectors and the like."""
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str | None:

@@ -41,14 +41,7 @@ class PlanChanged(ApplyError):
 
 
 class NotWritable(ApplyError):
-    """The plan file cannot be written here.
-
-    :param patch: what to do to the file elsewhere, as ``git apply`` takes it.
-    """
-
-    def __init__(self, message: str, patch: str) -> None:
-        self.patch = patch
-        super().__init__(message)
+    """The plan file cannot be written here; :func:`patch_of` says what to do to it elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ def apply(proposal: Proposal, path: Path, *, approved: str, rules: PlanRules) ->
     :raises NotApproved: the digest is another one.
     :raises PlanChanged: the file is gone, cannot be read, or says something else than the proposal's base.
     :raises PlanError: the new plan does not run here, a tool of it is missing, say.
-    :raises NotWritable: the file cannot be written; with a patch.
+    :raises NotWritable: the file cannot be written.
     """
     if approved != proposal.digest:
         raise NotApproved(
@@ -103,25 +96,35 @@ def apply(proposal: Proposal, path: Path, *, approved: str, rules: PlanRules) ->
             target = _find(path, rules)  # another process may have been here before
             return _done_before(target, proposal, new, rules) or _apply_alone(target, proposal, new, rules)
     except OSError as error:
-        message = (
+        raise NotWritable(
             f"cannot write revision {proposal.revision} of {quoted(proposal.plan_id)} to {path}: {error}"
-        )
-        raise NotWritable(message, _patch(target, new, rules)) from error
+        ) from error
 
 
-def patch_of(proposal: Proposal, path: Path, rules: PlanRules) -> str:
+def patch_of(proposal: Proposal, path: Path, rules: PlanRules, *, root: Path | None = None) -> str:
     """What applying a proposal would do to the file *path*, as ``git apply`` takes it.
 
+    :param root: the folder in which the patch is to be applied; left out, that of the file.
     :raises PlanChanged: the file is not the one the proposal was made from.
     """
     target, new = _find(path, rules), proposal.plan(rules)
-    return "" if _done_before(target, proposal, new, rules) else _patch(target, new, rules)
+    if _done_before(target, proposal, new, rules):
+        return ""
+    is_below = root is not None and path.is_relative_to(root)
+    name = path.relative_to(root).as_posix() if root is not None and is_below else path.name
+    return unified_patch(target.raw.decode(), _content(target, new, rules).decode(), name)
+
+
+def plan_at(path: Path, rules: PlanRules) -> WorkflowPlan:
+    """The plan in the file *path*, whether or not its tools are here.
+
+    :raises PlanChanged: there is none.
+    """
+    return _find(path, rules).plan
 
 
 def _find(path: Path, rules: PlanRules) -> _Target:
-    lenient = replace(
-        rules, tools=None, simulate_missing=True
-    )  # a tool that has gone is told of the new plan
+    lenient = replace(rules, tools=None, simulate_missing=True)  # that a tool is gone is told of the new plan
     try:
         real = path.resolve(strict=True)
         raw = read_bytes(real, rules.limits.max_plan_bytes)
@@ -181,11 +184,6 @@ def _content(target: _Target, new: WorkflowPlan, rules: PlanRules) -> bytes:
     return content
 
 
-def _patch(target: _Target, new: WorkflowPlan, rules: PlanRules) -> str:
-    old, content = target.raw.decode(), _content(target, new, rules).decode()
-    return unified_patch(old, content, target.path.name)
-
-
 def _keep(target: _Target) -> None:
     """Keep the plan as it is, byte by byte; what is kept already under its name stays too."""
     kept = _kept_path(target.path, target.plan.revision)
@@ -200,8 +198,10 @@ def _keep(target: _Target) -> None:
 
 def _was_kept(path: Path, plan: WorkflowPlan, rules: PlanRules) -> bool:
     """Whether *plan* is the revision of its number that has been replaced since."""
-    kept = _kept_path(path, plan.revision)
-    return kept.exists() and plan_digest(_find(kept, rules).plan) == plan_digest(plan)
+    try:
+        return plan_digest(plan_at(_kept_path(path, plan.revision), rules)) == plan_digest(plan)
+    except PlanChanged:
+        return False
 
 
 def _kept_path(path: Path, revision: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -40,9 +41,14 @@ class FieldChange(Frozen):
 
     @property
     def dotted(self) -> str:
-        """The path as one writes it: ``parameters.tool_inputs.pieces[1]``."""
-        parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
-        return "".join(parts).removeprefix(".")
+        """The path as one writes it: ``parameters.tool_inputs.pieces[1]``, ``params["a.b"]``."""
+        return "".join(map(_step, self.path)).removeprefix(".")
+
+
+def _step(part: str | int) -> str:
+    """A part of a path; a key that could be read as more than one is quoted."""
+    is_plain = isinstance(part, str) and not set('.[]"') & set(part)
+    return f".{part}" if is_plain else f"[{json.dumps(part, ensure_ascii=False)}]"
 
 
 class PlacedNode(Frozen):
@@ -81,6 +87,8 @@ class PlanDiff(Frozen):
     :param removed: nodes of the old plan alone.
     :param moved: nodes that stand in another node.
     :param changed: nodes in both that say something else.
+    :param reordered: nodes in both that are given the same in another order, which says the same, but may be
+        read as something else by whom it is given to.
     """
 
     plan: tuple[FieldChange, ...] = ()
@@ -88,6 +96,7 @@ class PlanDiff(Frozen):
     removed: tuple[PlacedNode, ...] = ()
     moved: tuple[MovedNode, ...] = ()
     changed: tuple[ChangedNode, ...] = ()
+    reordered: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -122,7 +131,22 @@ def diff_plans(old: WorkflowPlan, new: WorkflowPlan) -> PlanDiff:
             if was != now
         ),
         changed=tuple(ChangedNode(id=node_id, changes=found) for node_id, found in changes.items() if found),
+        reordered=tuple(
+            node_id
+            for node_id in shared
+            if any(map(_in_another_order, _given_to(before[node_id][0]), _given_to(after[node_id][0])))
+        ),
     )
+
+
+def _given_to(node: WorkflowNode) -> tuple[list[str], list[str]]:
+    """What a node is given, in the order in which it is: its dependencies, and what it gathers."""
+    return list(dict.fromkeys(node.dependencies)), [child.id for child in node.children]
+
+
+def _in_another_order(old: list[str], new: list[str]) -> bool:
+    """Whether what is in both stands in another order."""
+    return [each for each in old if each in new] != [each for each in new if each in old]
 
 
 def said_by_node(node: WorkflowNode) -> dict[str, Any]:

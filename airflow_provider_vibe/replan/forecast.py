@@ -55,6 +55,8 @@ def reusable_nodes(
 ) -> tuple[str, ...]:
     """The nodes of *new* whose results of a run of *old* still hold, in the order of the file.
 
+    Composites are not among them: what they gather is gathered in each run.
+
     :param completed: the nodes that have results; None when that is not known, then all are taken to.
     """
     before, after = Meanings(old).of, Meanings(new).of
@@ -64,4 +66,5 @@ def reusable_nodes(
     def is_done(node_id: str) -> bool:
         return after[node_id] == done.get(node_id) if node_id in before else after[node_id] in renamed
 
-    return tuple(node_id for node_id in PlanGraph(new.root_nodes).nodes if is_done(node_id))
+    nodes = PlanGraph(new.root_nodes).nodes
+    return tuple(id_ for id_, node in nodes.items() if node.type != NodeType.COMPOSITE and is_done(id_))

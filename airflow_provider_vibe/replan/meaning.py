@@ -43,7 +43,10 @@ class Meanings:
     def _sources(self, node: WorkflowNode) -> set[str]:
         named = self.nodes_named(self._texts_of(node))
         gathered = {child.id for child in node.children} if node.type == NodeType.COMPOSITE else set()
-        return {dep for dep in node.dependencies if dep in self.graph.nodes} | named | gathered
+        return {*self._dependencies(node)} | named | gathered
+
+    def _dependencies(self, node: WorkflowNode) -> list[str]:
+        return [dep for dep in dict.fromkeys(node.dependencies) if dep in self.graph.nodes]
 
     def _texts_of(self, node: WorkflowNode) -> Any:
         checks = [check.model_dump(mode="json", exclude_defaults=True) for check in node.checks]
@@ -57,15 +60,18 @@ class Meanings:
     def of(self) -> Mapping[str, str]:
         """For each node a digest of its work and of all that reaches it.
 
-        Its place, its estimate and the way it is run do not count, nor does the order of its dependencies.
+        Its place, its estimate and the way it is run do not count; the order of its dependencies, in which a
+        tool is given them, does.
         """
         digests: dict[str, str] = {}
         for node_id in self._sources_first():
+            node = self.graph.nodes[node_id]
             said = [
-                _work_of(self.graph.nodes[node_id]),
+                _work_of(node),
+                self._dependencies(node),
                 {source: digests[source] for source in self.sources[node_id] if source in digests},
                 self._vibe,
-                self._params_named([self._texts_of(self.graph.nodes[node_id]), self._vibe]),
+                self._params_named([self._texts_of(node), self._vibe]),
             ]
             digests[node_id] = sha256(canonical_json(said))
         return digests

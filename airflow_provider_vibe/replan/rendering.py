@@ -24,8 +24,11 @@ def as_text(diff: PlanDiff) -> str:
     return "\n".join(_lines(diff))
 
 
-def fenced(text: str, language: str = "") -> str:
-    """*text* as a block of Markdown that nothing inside of it can end."""
+def fenced(text: str, language: str = "text") -> str:
+    """*text* as a block of Markdown that nothing inside of it can end.
+
+    :param language: what it is; without one, Airflow's UI would show it as part of a line.
+    """
     ticks = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, ticks + 1)
     return f"{fence}{language}\n{text}\n{fence}"
@@ -45,6 +48,8 @@ def _lines(diff: PlanDiff) -> Iterator[str]:
     for changed in diff.changed:
         yield f"~ node {_name(changed.id)}"
         yield from _fields(changed.changes)
+    for node_id in diff.reordered:
+        yield f"= node {_name(node_id)} is given the same in another order"
 
 
 def _content(node: PlacedNode) -> Iterator[str]:
@@ -74,7 +79,8 @@ def _line_by_line(old: str, new: str) -> Iterator[str]:
     """What is gone and what is new, and of the rest the lines around it."""
     compared = difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="", n=2)
     for line in list(compared)[2:]:  # the first two name the files
-        yield f"      {one_line(line)}"
+        written = line.replace("\\", r"\\")  # else it could look like what one_line escapes
+        yield f"      {one_line(written)}"
 
 
 def _way(moved: MovedNode) -> str:

@@ -11,15 +11,16 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from airflow_provider_vibe.plan.documents import DocumentLimits, parse_document
 from airflow_provider_vibe.plan.identity import canonical_json, sha256
 from airflow_provider_vibe.plan.models import WorkflowPlan
-from airflow_provider_vibe.plan.problems import VibeError, quoted
+from airflow_provider_vibe.plan.problems import Problem, ProblemCode, VibeError, one_line, quoted
 from airflow_provider_vibe.plan.reading import examine
 from airflow_provider_vibe.plan.rules import Limits, PlanRules
 from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus, some
@@ -29,6 +30,11 @@ SCHEMA_VERSION = "1.0"
 OUR_KEY = "vibe"
 MOST_BYTES = 256 * 1024 * 1024
 """A larger file is not read: it would take the memory of whoever reads it."""
+MOST_NESTING = 259
+"""Levels in a file: the 255 that pydantic writes of a result (2.14), and the four that a result stands in."""
+
+_OUR_RUNS_KEYS = ("plan_digest", "run_id")
+"""What every result of ours has, and none of vibe-aigc."""
 
 _KEYS = ("schema_version", "checkpoint_id", "created_at", "plan", "execution_result")
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})")
@@ -90,7 +96,15 @@ def write_checkpoint(checkpoint: Checkpoint) -> bytes:
     """The bytes of the file of a checkpoint.
 
     :param checkpoint: one of ours.
+    :raises CheckpointError: it holds what no reader would take.
     """
+    try:
+        return _written(checkpoint)
+    except ValueError as error:
+        raise CheckpointError(f"this run cannot be kept in a checkpoint: {one_line(str(error))}") from None
+
+
+def _written(checkpoint: Checkpoint) -> bytes:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "checkpoint_id": checkpoint.checkpoint_id,
@@ -100,7 +114,7 @@ def write_checkpoint(checkpoint: Checkpoint) -> bytes:
         OUR_KEY: {"conf": dict(checkpoint.conf)},
     }
     document[OUR_KEY]["digest"] = _digest_of(document)
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def read_checkpoint(raw: bytes, limits: Limits | None = None) -> Checkpoint:
@@ -110,13 +124,14 @@ def read_checkpoint(raw: bytes, limits: Limits | None = None) -> Checkpoint:
     :param limits: how large its plan may be.
     :raises CheckpointError: it is cut off, was changed, is of a newer schema, or no checkpoint at all.
     """
-    document = _document(raw)
+    limits = limits or Limits()
+    document = _document(raw, max(MOST_NESTING, limits.max_nesting + 1))
     _check_schema(document)
     ours = _ours(document)
     checkpoint_id = document["checkpoint_id"]
     if not isinstance(checkpoint_id, str) or not _is_file_name(checkpoint_id):
         raise CheckpointError(f"its id {quoted(checkpoint_id)} would lead out of the folder of a checkpoint")
-    plan, result = _plan_of(document["plan"], limits or Limits()), _result_of(document["execution_result"])
+    plan, result = _plan_of(document["plan"], limits), _result_of(document["execution_result"])
     if result.plan_id != plan.id:
         raise CheckpointError(
             f"it holds the plan {quoted(plan.id)}, but a run of another one, {quoted(result.plan_id)}"
@@ -134,26 +149,20 @@ def read_checkpoint(raw: bytes, limits: Limits | None = None) -> Checkpoint:
     )
 
 
-def _document(raw: bytes) -> dict[str, Any]:
-    if len(raw) > MOST_BYTES:
-        raise CheckpointError(f"it is larger than {MOST_BYTES:,} bytes")
-    try:
-        document = json.loads(raw, parse_constant=_no_number)
-    except UnicodeDecodeError as error:
-        raise CheckpointError(f"it is no text in UTF-8: {error.reason} at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        raise CheckpointError(
-            f"it is cut off, or no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
-    except RecursionError:
-        raise CheckpointError("it is nested too deeply to be read") from None
-    if not isinstance(document, dict) or "schema_version" not in document:
+def _document(raw: bytes, max_nesting: int) -> dict[str, Any]:
+    document = parse_document(raw, "checkpoint", DocumentLimits(MOST_BYTES, MOST_BYTES, max_nesting))
+    if document.problems:
+        raise CheckpointError(_reason(document.problems[0]))
+    if not isinstance(document.data, dict) or "schema_version" not in document.data:
         raise CheckpointError("it is no checkpoint: it has no 'schema_version'")
-    return document
+    return document.data
 
 
-def _no_number(name: str) -> None:
-    raise CheckpointError(f"it holds {name}, which is no JSON")
+def _reason(problem: Problem) -> str:
+    is_syntax = problem.code is ProblemCode.SYNTAX
+    what = "it is cut off, or no JSON" if is_syntax else "it cannot be read"
+    place = f" at line {problem.where.line}, column {problem.where.column}" if problem.where.line else ""
+    return f"{what}: {one_line(problem.message)}{place}"
 
 
 def _check_schema(document: Mapping[str, Any]) -> None:
@@ -175,13 +184,21 @@ def _ours(document: Mapping[str, Any]) -> dict[str, Any]:
     :raises CheckpointError: the rest of the file is not what it was when we wrote it.
     """
     if OUR_KEY not in document:
+        if _is_of_our_run(document["execution_result"]):
+            raise CheckpointError(f"it was changed after it was written: its key {quoted(OUR_KEY)} is gone")
         return {}
     ours = document[OUR_KEY]
     if not isinstance(ours, dict) or ours.get("digest") != _digest_of(document):
         raise CheckpointError(
             f"it was changed after it was written: the digest under {quoted(OUR_KEY)} is not that of the rest"
         )
+    if not isinstance(ours.get("conf", {}), dict):
+        raise CheckpointError(f"the parameters of its run, 'conf' under {quoted(OUR_KEY)}, are no object")
     return ours
+
+
+def _is_of_our_run(result: Any) -> bool:
+    return isinstance(result, dict) and any(key in result for key in _OUR_RUNS_KEYS)
 
 
 def _digest_of(document: Mapping[str, Any]) -> str:
@@ -194,10 +211,13 @@ def _is_file_name(name: str) -> bool:
 
 
 def _plan_of(data: Any, limits: Limits) -> WorkflowPlan:
-    reading = examine(json.dumps(data).encode(), "its plan", PlanRules(limits, simulate_missing=True))
+    """The plan; it may take more bytes here than it took in its file, which may have been in YAML."""
+    raw = json.dumps(data, ensure_ascii=False).encode()
+    rules = PlanRules(replace(limits, max_plan_bytes=MOST_BYTES), simulate_missing=True)
+    reading = examine(raw, "its plan", rules)
     if reading.plan is None:
         problem = next(problem for problem in reading.problems if not problem.is_warning)
-        raise CheckpointError(f"its plan cannot run: {problem.message}")
+        raise CheckpointError(f"its plan cannot run: {one_line(problem.message)}")
     return reading.plan
 
 

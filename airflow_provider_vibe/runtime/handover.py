@@ -18,10 +18,11 @@ from airflow_provider_vibe.plan.models import NodeType, WorkflowNode, WorkflowPl
 from airflow_provider_vibe.plan.problems import one_line, quoted
 from airflow_provider_vibe.runtime.assessment import is_simulated
 from airflow_provider_vibe.runtime.checkpoint import Checkpoint, CheckpointError
-from airflow_provider_vibe.runtime.node import RESULT_TYPE, SIMULATED
-from airflow_provider_vibe.runtime.outcome import ExecutionResult, NodeOutcome, NodeResult
+from airflow_provider_vibe.runtime.node import RESULT_TYPE, SIMULATED, plain_json
+from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.runtime.reuse import OWN_KEYS
 from airflow_provider_vibe.tools.artifacts import artifacts_root, write_below
+from airflow_provider_vibe.tools.base import ToolError
 
 FOLDER = "checkpoints"
 _REFERENCE = re.compile(r"checkpoint:([0-9a-f]{64})")
@@ -32,13 +33,11 @@ class HandedOver(BaseModel):
     """A completed node of a checkpoint.
 
     :param node_digest: of the node in the plan that goes on.
-    :param made_in: the run that made it, or the checkpoint of a run that was none of ours.
     :param result: what it made.
     :param outcome: what it left beside that.
     """
 
     node_digest: str
-    made_in: str
     result: Any
     outcome: NodeOutcome
 
@@ -46,11 +45,11 @@ class HandedOver(BaseModel):
 class Handover(BaseModel):
     """The completed nodes of a checkpoint, by their ids.
 
-    :param checkpoint_id: the checkpoint.
+    :param run_id: the run that the checkpoint is of; one that was none of ours is told as the checkpoint.
     """
 
     form: Literal[1] = 1
-    checkpoint_id: str
+    run_id: str
     nodes: dict[str, HandedOver]
 
 
@@ -60,29 +59,22 @@ def hand_over(checkpoint: Checkpoint, plan: WorkflowPlan, *, accept_changed: boo
     :param checkpoint: of a run of this plan.
     :param plan: the plan that goes on.
     :param accept_changed: take over also what nodes made that have changed since.
-    :raises CheckpointError: it is of another plan, or nodes have changed; says which.
+    :raises CheckpointError: it is of another plan, nodes have changed, or Airflow cannot hold what one made;
+        says which.
     """
     if plan.id != checkpoint.plan.id:
         raise CheckpointError(f"it is of another plan: {quoted(checkpoint.plan.id)}, not {quoted(plan.id)}")
     theirs, ours = PlanGraph(checkpoint.plan.root_nodes).nodes, PlanGraph(plan.root_nodes).nodes
-    done = [
-        node_id
-        for node_id in checkpoint.completed
-        if node_id in theirs and theirs[node_id].type is not NodeType.COMPOSITE
-    ]
+    done = [node_id for node_id in checkpoint.completed if node_id in theirs]
     if not accept_changed:
         _refuse_changes(list(_changes(done, checkpoint.plan, plan, theirs, ours)))
+    run_id = checkpoint.result.run_id if checkpoint.is_ours else None
     return Handover(
-        checkpoint_id=checkpoint.checkpoint_id,
+        run_id=run_id or f"checkpoint {checkpoint.checkpoint_id}",
         nodes={
-            node_id: HandedOver(
-                node_digest=node_digest(ours[node_id], plan.source_vibe),
-                made_in=_maker(checkpoint, node_id),
-                result=(result := _result_in(checkpoint, theirs[node_id])),
-                outcome=_outcome_in(checkpoint.result, node_id, is_simulated(result)),
-            )
+            node_id: _handed_over(checkpoint, theirs[node_id], node_digest(ours[node_id], plan.source_vibe))
             for node_id in done
-            if node_id in ours
+            if node_id in ours and theirs[node_id].type is not NodeType.COMPOSITE
         },
     )
 
@@ -131,10 +123,18 @@ def _changes(
     if done and then.source_vibe != now.source_vibe:
         yield "the vibe of the plan"
     for node_id in done:
-        if node_id not in ours:
+        if theirs[node_id].type is NodeType.COMPOSITE:
+            if node_id in ours and _gathers(theirs[node_id]) != _gathers(ours[node_id]):
+                yield f"the children of {quoted(node_id)}"
+        elif node_id not in ours:
             yield f"{quoted(node_id)}, which is gone"
         elif node_digest(theirs[node_id], now.source_vibe) != node_digest(ours[node_id], now.source_vibe):
             yield quoted(node_id)
+
+
+def _gathers(node: WorkflowNode) -> set[str] | None:
+    """The nodes whose outputs *node* hands on, in whatever order; None for one that does work of its own."""
+    return {child.id for child in node.children} if node.type is NodeType.COMPOSITE else None
 
 
 def _refuse_changes(changes: list[str]) -> None:
@@ -144,6 +144,24 @@ def _refuse_changes(changes: list[str]) -> None:
             f"changed since it was made: {', '.join(map(one_line, changes[:MOST_REASONS]))}{more}"
             " (--accept-changed takes over what these nodes made before)"
         )
+
+
+def _handed_over(checkpoint: Checkpoint, node: WorkflowNode, digest: str) -> HandedOver:
+    """What a node left, held to the same as what a tool of ours gives.
+
+    :param digest: of the node in the plan that goes on.
+    :raises CheckpointError: Airflow cannot hold it.
+    """
+    result, left = _result_in(checkpoint, node), _left_in(checkpoint, node.id)
+    try:
+        result, left = plain_json(result), plain_json(left)
+    except ToolError as error:
+        raise CheckpointError(f"{quoted(node.id)} cannot be taken over: {error}") from None
+    if is_simulated(result) and left["feedback"]:
+        left["feedback"]["execution_quality"] = None
+    started_at = checkpoint.result.node_results[node.id].started_at
+    outcome = NodeOutcome(node_id=node.id, status=ExecutionStatus.COMPLETED, started_at=started_at, **left)
+    return HandedOver(node_digest=digest, result=result, outcome=outcome)
 
 
 def _result_in(checkpoint: Checkpoint, node: WorkflowNode) -> Any:
@@ -162,25 +180,19 @@ def _result_in(checkpoint: Checkpoint, node: WorkflowNode) -> Any:
     return result
 
 
-def _maker(checkpoint: Checkpoint, node_id: str) -> str:
-    here = checkpoint.result.node_results[node_id].reused_from or checkpoint.result.run_id
-    return here if checkpoint.is_ours and here else f"checkpoint {checkpoint.checkpoint_id}"
-
-
-def _outcome_in(result: ExecutionResult, node_id: str, made_up: bool) -> NodeOutcome:
-    node: NodeResult = result.node_results[node_id]
-    feedback = result.feedback_data.get(node_id, {})
+def _left_in(checkpoint: Checkpoint, node_id: str) -> dict[str, Any]:
+    """What is in the outcome of a node that is done, as far as a file can put in it what it likes."""
+    node = checkpoint.result.node_results[node_id]
     suggested = [
         suggestion
-        for suggestion in result.replan_suggestions
+        for suggestion in checkpoint.result.replan_suggestions
         if suggestion.get("node_id") == node_id and "error" not in suggestion
     ]
-    return NodeOutcome(
-        node_id=node_id,
-        status=node.status,
-        started_at=node.started_at,
-        duration=node.duration,
-        feedback=feedback | {"execution_quality": None} if made_up and feedback else feedback,
-        replan_suggestion=suggested[0] if suggested else None,
-        usage=node.reused_usage or node.usage,
-    )
+    return {
+        "duration": node.duration,
+        "feedback": checkpoint.result.feedback_data.get(node_id, {}),
+        "replan_suggestion": suggested[0] if suggested else None,
+        "usage": node.usage,
+        "reused_from": node.reused_from if checkpoint.is_ours else None,
+        "reused_usage": node.reused_usage,
+    }

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.runtime.context import output_part
-from airflow_provider_vibe.runtime.reuse import ARTIFACTS_KEY, known_digest, made_by, made_in
+from airflow_provider_vibe.runtime.reuse import ARTIFACTS_KEY, kept_again, kept_by, kept_in, known_digest
 from airflow_provider_vibe.tools.artifacts import (
     OWN_FOLDER,
     ArtifactError,
@@ -70,14 +70,16 @@ def keep_large_parts(result: Any, context: Mapping[str, Any], limit: int) -> Any
         references[part] = save_own(context, _file_name(part), content, "application/json")
         previews[part] = preview(result[part])
         size -= len(content)
-    return {**result, **previews, ARTIFACTS_KEY: references} if references else result
+    if not references:
+        return result
+    return kept_again({**result, **previews, ARTIFACTS_KEY: references}, context["run"]["id"])
 
 
 def load_output(result: Any, run: Mapping[str, Any], node_id: str) -> Output | None:
     """What the node *node_id* hands on; None when it hands on nothing. Blocks.
 
     :param result: its result, as it stands in XCom.
-    :param run: the run it stands in: ``dag_id``, ``id``; one that it was taken over from made it elsewhere.
+    :param run: the run it stands in: ``dag_id``, ``id``; one that was taken over may be kept in another.
     :param node_id: the node that left it.
     :raises ArtifactError: its output was kept as an artifact and cannot be given back.
     """
@@ -87,7 +89,7 @@ def load_output(result: Any, run: Mapping[str, Any], node_id: str) -> Output | N
     references = result.get(ARTIFACTS_KEY)
     if not isinstance(references, dict) or part not in references:
         return Output(result.get(part), known_digest(result))
-    folders = node_folders({**run, "id": made_in(result, run)}, made_by(result, node_id))
+    folders = node_folders({**run, "id": kept_in(result, run["id"])}, kept_by(result, node_id))
     try:
         content = _load(references[part], folders, part)
     except ArtifactError as error:

@@ -24,7 +24,7 @@ from airflow_provider_vibe.runtime.assessment import (
 )
 from airflow_provider_vibe.runtime.context import NodeContext
 from airflow_provider_vibe.runtime.errors import QualityRefused, message_of, shortened
-from airflow_provider_vibe.runtime.fingerprint import composite_digest, identify, inputs_for
+from airflow_provider_vibe.runtime.fingerprint import composite_digest, gathered, identify, inputs_for
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.runtime.reuse import DIGEST_KEY
 from airflow_provider_vibe.tools.base import Tool, ToolError, ToolFailed, ToolInputError, ToolResult
@@ -83,7 +83,8 @@ async def run_node(
         fingerprint = await identify(node, context, tools, rules)
         if earlier is not None and (found := await earlier(fingerprint)) is not None:
             return found
-        result = plain_json(await (work or do_work)(node, context, tools, rules))
+        made = await (work or do_work)(node, context, tools, rules)
+        result = plain_json(made, None if node.type is NodeType.COMPOSITE else MOST_LEVELS)
         verdict = await examine(node, result, context, tools)
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and _is_cancelled_from_outside():
@@ -233,7 +234,6 @@ async def examine(
 def gather_children(node: WorkflowNode, context: NodeContext, description: str) -> dict[str, Any]:
     """The result of a composite: its children's outputs, and their texts as one."""
     outputs = {child.id: context.outputs[child.id] for child in node.children if child.id in context.outputs}
-    texts = [output["text"] for output in outputs.values() if isinstance(output, dict) and "text" in output]
     result: dict[str, Any] = {
         "type": RESULT_TYPE[NodeType.COMPOSITE],
         "description": description,
@@ -241,8 +241,7 @@ def gather_children(node: WorkflowNode, context: NodeContext, description: str) 
         "child_count": len(node.children),
     }
     if outputs:
-        text = {"text": "\n\n".join(map(str, texts))} if texts else {}
-        result["output"] = {**text, "children": outputs}
+        result["output"] = gathered(outputs)
         result[DIGEST_KEY] = composite_digest(node, context)
     return result
 
@@ -258,19 +257,42 @@ def simulated_result(node: WorkflowNode, description: str) -> dict[str, Any]:
     }
 
 
-def plain_json(value: Any) -> Any:
+MOST_LEVELS = 100
+"""How deep what a node makes may be nested.
+
+XCom is read with pydantic, whose parser takes 200 levels; a composite adds some to what is inside it, and the
+result of the run some to all.
+"""
+
+
+def plain_json(value: Any, most_levels: int | None = MOST_LEVELS) -> Any:
     """*value* as JSON gives it back: tuples are lists, keys are texts.
 
+    :param most_levels: how deep it may be nested; None: what gathers others' outputs is not held to it again.
     :raises ToolError: something that JSON, XCom or the database cannot hold.
     """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()  # a lone surrogate is no text
+        if "\\u0000" in text and _NUL.search(text):  # the search alone takes seconds for 100 MB
+            raise ToolError("the output cannot be kept: it holds a NUL character")
+        plain = json.loads(text, object_hook=_without_reserved_keys, parse_int=_number_of_64_bits)
     except (TypeError, ValueError, RecursionError) as error:
         raise ToolError(f"the output cannot be kept: it is no plain JSON ({error})") from error
-    if "\\u0000" in text and _NUL.search(text):  # the search alone takes seconds for 100 MB
-        raise ToolError("the output cannot be kept: it holds a NUL character")
-    return json.loads(text, object_hook=_without_reserved_keys, parse_int=_number_of_64_bits)
+    if most_levels is not None and _has_more_levels(plain, most_levels):
+        raise ToolError(f"the output cannot be kept: it is nested more than {most_levels} levels deep")
+    return plain
+
+
+def _has_more_levels(value: Any, most: int) -> bool:
+    """Whether *value*, plain JSON, is nested more than *most* levels deep."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
+        insides = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [inner for inside in insides for inner in inside if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return bool(level)
 
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")

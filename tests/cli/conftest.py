@@ -6,6 +6,9 @@ from collections.abc import Callable
 from contextlib import contextmanager
 
 import pytest
+from airflow import settings
+from sqlalchemy import create_engine
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from tests.cli.fakes import FakeReader
 
@@ -26,3 +29,10 @@ def reading(monkeypatch) -> Callable[[FakeReader], FakeReader]:
         return reader
 
     return use
+
+
+@pytest.fixture
+def silent_database(monkeypatch, tmp_path) -> None:
+    """Airflow's database cannot be reached."""
+    engine = create_engine(f"sqlite:///{tmp_path}/nowhere/airflow.db")
+    monkeypatch.setattr(settings, "Session", scoped_session(sessionmaker(bind=engine)))

@@ -72,6 +72,7 @@ class FakeReader:
         self.asked: list[tuple[str, str]] = []
         self.versions: list[int | None] = []
         self.text: str | None = json.dumps(content)
+        self.paused = False
         self.started: list[tuple[str, Mapping[str, Any]]] = []
         self._structure = structure(content)
         self._tasks: Mapping[str, TaskState] = {}
@@ -105,6 +106,9 @@ class FakeReader:
 
     def source(self, dag_id: str, version: int | None) -> str | None:
         return self.text if dag_id == self.dag_id else None
+
+    def is_paused(self, dag_id: str) -> bool:
+        return self.paused
 
     def start_run(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         self.started.append((dag_id, conf))

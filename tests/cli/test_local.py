@@ -6,10 +6,14 @@ import json
 from argparse import Namespace
 
 import pytest
+from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
 
-from airflow_provider_vibe.cli.local import DatabaseReader
+from airflow_provider_vibe.cli.checkpoint import export
+from airflow_provider_vibe.cli.compare import compare
+from airflow_provider_vibe.cli.local import DatabaseReader, check_database
 from airflow_provider_vibe.cli.result import result
-from airflow_provider_vibe.cli.runs import open_reader
+from airflow_provider_vibe.cli.runs import Unavailable, open_reader
 from airflow_provider_vibe.cli.watch import watch
 from airflow_provider_vibe.dag.builder import build_dag
 from airflow_provider_vibe.plan.models import WorkflowPlan
@@ -123,6 +127,65 @@ def test_run_is_started_with_its_parameters(ran):
     run_id = reader.start_run(ran.dag_id, {"reuse_from": ran.run_id})
     started = reader.run(ran.dag_id, run_id)
     assert (started.state, started.conf) == ("queued", {"reuse_from": ran.run_id})
+
+
+def test_paused_dag_is_known(ran):
+    reader = DatabaseReader()
+    with create_session() as session:
+        session.get(DagModel, ran.dag_id).is_paused = True
+    assert reader.is_paused(ran.dag_id)
+    with create_session() as session:
+        session.get(DagModel, ran.dag_id).is_paused = False
+    assert not reader.is_paused(ran.dag_id)
+    assert not reader.is_paused("no-such-dag")
+
+
+def test_parameter_that_does_not_fit_is_told_in_one_line(ran):
+    content = CONTENT | {"id": "with-topic", "params": {"topic": {"type": "string", "default": "tea"}}}
+    started = run_dag(build_dag(WorkflowPlan.model_validate(content)))
+    with pytest.raises(VibeError, match=r"'with-topic' cannot be started: .*5 is not of type") as refused:
+        DatabaseReader().start_run(started.dag_id, {"topic": 5})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        DatabaseReader.dag_ids,
+        lambda reader: reader.run_ids("d"),
+        lambda reader: reader.run("d", "r"),
+        lambda reader: reader.task_states("d", "r"),
+        lambda reader: reader.structure("d", None),
+        lambda reader: reader.xcom("d", "r", "t", "k"),
+        lambda reader: reader.source("d", None),
+        lambda reader: reader.is_paused("d"),
+        lambda reader: reader.start_run("d", {}),
+        lambda reader: DatabaseReader(),
+        lambda reader: check_database(),
+    ],
+)
+def test_database_that_gives_no_answer_is_told_in_one_line(airflow_db, silent_database, read):
+    reader = DatabaseReader.__new__(DatabaseReader)
+    with pytest.raises(Unavailable) as told:
+        read(reader)
+    assert str(told.value) == "Airflow's database gives no answer: unable to open database file"
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        (result, {"dag": "d", "run": "r", "format": "json"}),
+        (compare, {"dag": "d", "run": "r", "other": "s", "format": "json"}),
+        (export, {"dag": "d", "run": "r", "output": None, "plan": None}),
+    ],
+)
+def test_command_without_a_database_tells_it_and_exits_with_2(
+    airflow_db, silent_database, capsys, monkeypatch, command, asked
+):
+    monkeypatch.delenv("AIRFLOW_VIBE_URL", raising=False)
+    assert exit_of(command, **asked) == 2
+    err = capsys.readouterr().err
+    assert "Airflow's database gives no answer: " in err and err.count("\n") == 1
 
 
 def test_run_of_a_dag_that_is_not_there_is_told(airflow_db):

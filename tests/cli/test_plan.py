@@ -135,6 +135,31 @@ def test_each_of_several_models_that_failed_is_told(connection, model_server, ca
     assert "down" in err and "closed" in err
 
 
+def test_server_that_answers_no_model_s_words_was_not_asked(connection, httpserver, capfd):
+    httpserver.expect_request("/page/chat/completions").respond_with_data(
+        "<html></html>", content_type="text/html"
+    )
+    connection(password=KEY, host=httpserver.url_for("/page"), extra={"model": "openai-chat:x"})
+    assert plan_exit() == 2
+    err = capfd.readouterr().err
+    assert "expected JSON data" in err
+    assert "used" not in err
+
+
+def test_database_without_an_answer_is_not_taken_for_a_connection_that_is_missing(silent_database, capfd):
+    assert plan_exit(connection="nowhere") == 2
+    err = capfd.readouterr().err
+    assert "airflow vibe plan: Airflow's database gives no answer: unable to open" in err
+    assert "there is no connection" not in err
+
+
+@pytest.mark.parametrize("name", ["vibe", "id", "connection", "model"])
+def test_what_is_no_text_is_refused(model_server, capfd, name):
+    assert plan_exit(**{name: "caf\udce9"}) == 2
+    assert f"the {name} is no text in UTF-8: 'caf\\udce9'" in capfd.readouterr().err
+    assert model_server.requests == []
+
+
 @pytest.mark.parametrize("vibe", ["", "  \n"])
 def test_empty_vibe_is_refused(model_server, capfd, vibe):
     assert plan_exit(vibe) == 2

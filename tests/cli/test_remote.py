@@ -418,6 +418,7 @@ def test_other_refusals_are_told_in_airflow_s_words(airflow, reader):
         ("http://", "is no URL of an api-server"),
         ("http://ada:p4ss@host", "a URL is no place for a password: set AIRFLOW_VIBE_TOKEN"),
         ("http://host:port", "that is no URL: "),
+        ("h\udcff", "that is no URL: "),
     ],
 )
 def test_url_that_is_none_is_told(url, words):
@@ -457,6 +458,18 @@ def test_source_of_a_version_is_read(airflow, reader):
 def test_parameters_of_a_run_are_read(airflow, reader):
     answer(airflow, f"/api/v2/dags/d/dagRuns/{RUN}", dag_run(conf={"topic": "tea"}))
     assert reader.run("d", RUN).conf == {"topic": "tea"}
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_paused_dag_is_known(airflow, reader, paused):
+    answer(airflow, "/api/v2/dags/tea", {"dag_id": "tea", "is_paused": paused})
+    assert reader.is_paused("tea") is paused
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_dag_that_is_not_shown_is_not_called_paused(airflow, reader, status):
+    airflow.expect_request("/api/v2/dags/tea").respond_with_json({"detail": "no"}, status)
+    assert not reader.is_paused("tea")
 
 
 def test_run_is_started_once_with_its_parameters(airflow, reader):

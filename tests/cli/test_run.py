@@ -85,6 +85,11 @@ def test_wrong_parameter_exits_with_2_and_says_which(greeting, capsys):
     assert "the plan has no parameter 'whom' (did you mean 'who'?)" in capsys.readouterr().err
 
 
+def test_parameter_that_is_no_text_exits_with_2(greeting, capsys):
+    assert run_exit(greeting, "who=Ad\udcff") == 2
+    assert "have to be text in UTF-8" in capsys.readouterr().err
+
+
 @pytest.fixture
 def with_params():
     params = {

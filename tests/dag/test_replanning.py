@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from datetime import timedelta
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 from airflow.models.dagrun import DagRun
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_vibe.dag.loader import translate
+from airflow_provider_vibe.dag.replanning import act as act_module
 from airflow_provider_vibe.dag.replanning import propose as propose_module
 from airflow_provider_vibe.dag.replanning.approve import VibeApproveOperator
 from airflow_provider_vibe.dag.replanning.dag import replan_dag
@@ -25,6 +28,7 @@ from airflow_provider_vibe.dag.translator import configured_translator
 from airflow_provider_vibe.operators.replan import REPLAN_ASSET
 from airflow_provider_vibe.plan.reading import examine_file
 from airflow_provider_vibe.replan.planner import NoPlan
+from airflow_provider_vibe.runtime.usage import NOTHING
 from airflow_provider_vibe.tools import Tool, tool
 from airflow_provider_vibe.tools.base import ToolInputError
 from tests.airflow_runs import Ran, run_dag
@@ -141,6 +145,7 @@ def test_plan_on_auto_is_replanned_and_run_again_without_a_person(tmp_path):
 def test_model_that_cannot_be_had_leaves_what_needs_none(tmp_path, monkeypatch, error, asked):
     class Broken:
         calls = 0
+        usage = NOTHING
 
         def propose(self, plan: Any, suggestions: Any) -> Any:
             Broken.calls += 1
@@ -165,8 +170,105 @@ def test_plan_edited_since_the_run_is_left_as_it_is(tmp_path):
     path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
     edited = path.read_text().replace("Say first", "Say something else")
     path.write_text(edited)
-    assert replan(ran).state == "failed"
+    assert replan(ran).states["replan.propose"] == "skipped"
     assert path.read_text() == edited and started(ran.dag_id) == []
+
+
+def test_plan_edited_since_the_proposal_is_left_as_it_is(tmp_path, monkeypatch):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    edited = path.read_text().replace("Say first", "Say something else")
+
+    def approve(operator: Any, context: Any) -> Any:
+        path.write_text(edited)
+        return real(operator, context)
+
+    real = VibeApproveOperator.execute
+    monkeypatch.setattr(VibeApproveOperator, "execute", approve)
+    made = replan(ran)
+    assert (made.state, made.states["replan.apply"]) == ("failed", "failed")
+    assert path.read_text() == edited and started(ran.dag_id) == []
+
+
+def fails_again(path: Path, **given: Any) -> Ran:
+    failing["flaky"] = TimeoutError("timed out")
+    ran = run_dag(dag_of(path), **given)
+    failing.clear()
+    return ran
+
+
+def test_however_many_runs_of_a_revision_fail_the_next_one_is_run_once(tmp_path):
+    path, first = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    others = [fails_again(path) for _ in range(3)]
+    made = [replan(case) for case in (first, *others)]
+    assert json.loads(path.read_text())["revision"] == 2
+    assert len(started(first.dag_id)) == 1
+    assert [ran.states["replan.propose"] for ran in made] == ["success", *["skipped"] * 3]
+
+
+def test_proposals_made_at_the_same_time_lead_to_one_run(tmp_path, monkeypatch):
+    path, first = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    other = fails_again(path)
+    monkeypatch.setattr(propose_module, "_superseded", lambda *_: None)  # as if both had looked before
+    assert {replan(first).state, replan(other).state} == {"success"}
+    assert json.loads(path.read_text())["revision"] == 2
+    assert len(started(first.dag_id)) == 1
+
+
+def test_run_that_is_cleared_and_fails_again_is_not_replanned_within_the_cooldown(tmp_path):
+    _, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto", cooldown=600)
+    replan(ran)
+    again = replan(ran)
+    assert (again.states["replan.propose"], len(started(ran.dag_id))) == ("skipped", 1)
+
+
+def test_plan_that_was_set_back_by_hand_is_replanned_and_run_again(tmp_path):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    before = path.read_bytes()
+    replan(ran)
+    path.write_bytes(before)
+    replan(ran)
+    assert json.loads(path.read_text())["revision"] == 2
+    first, second = sorted(run.run_id for run in started(ran.dag_id))
+    assert second == f"{first}-2"
+
+
+def test_revision_that_was_replaced_before_airflow_saw_it_is_not_waited_for(tmp_path, monkeypatch):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+
+    def is_parsed(*_: Any) -> bool:
+        path.write_text(path.read_text().replace('"revision": 2', '"revision": 3'))
+        return False
+
+    monkeypatch.setattr(act_module, "is_parsed", is_parsed)
+    assert replan(ran).states["replan.rerun"] == "skipped"
+    assert started(ran.dag_id) == []
+
+
+def test_rerun_is_given_what_the_run_was_given(tmp_path):
+    given = {"simulate": True, "topic": "tea", "reuse_from": "", "vibe_replan": "nonsense"}
+    _, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto", conf=given)
+    replan(ran)
+    (rerun,) = started(ran.dag_id)
+    assert rerun.conf == {
+        "simulate": True,
+        "topic": "tea",
+        "reuse_from": ran.run_id,
+        "vibe_replan": {"lineage": ran.run_id, "attempt": 1},
+    }
+
+
+@pytest.mark.parametrize("told", ["yes", {"lineage": "x", "attempt": -9}, {"attempt": 1}, {"lineage": "x"}])
+def test_lineage_that_a_person_made_up_is_none(tmp_path, told):
+    _, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto", conf={"vibe_replan": told})
+    assert (ran.result("vibe_replan")["attempt"], ran.result("vibe_replan")["lineage"]) == (1, ran.run_id)
+
+
+def test_more_cases_than_airflow_maps_are_cut_to_the_last(monkeypatch, caplog):
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    events = [SimpleNamespace(extra={"dag_id": "d", "run_id": str(number)}) for number in range(5)]
+    context = {"dag_run": SimpleNamespace(conf=None), "triggering_asset_events": {REPLAN_ASSET: events}}
+    found = VibeGatherOperator(task_id="gather").execute(context)
+    assert [case["run_id"] for case in found] == ["3", "4"]
 
 
 def test_replans_of_one_run_come_to_an_end(tmp_path):
@@ -213,6 +315,7 @@ class Proposed:
 
     def __init__(self, ran: Ran, proposed: dict[str, Any]) -> None:
         self.kept: dict[str, Any] = {}
+        self.max_tries = 3
         self._xcoms = {"replan.propose": proposed}
         self._ran = ran
         self.map_index = 0
@@ -226,21 +329,26 @@ class Proposed:
     def set(self, key: str, value: Any) -> None:
         self.kept[key] = value
 
-    def delete(self, key: str) -> None:
-        del self.kept[key]
-
     def answer(self, option: str, text: str | None) -> Any:
         """What comes of a person's answer."""
-        operator = VibeApproveOperator(
-            task_id="approve", case={"dag_id": self._ran.dag_id, "run_id": self._ran.run_id}
-        )
         event = {
             "chosen_options": [option],
             "params_input": {"plan": text},
             "responded_at": SimpleNamespace(isoformat=str),
             "responded_by_user": {"id": "1", "name": "Ada"},
         }
-        return operator.execute_complete({"ti": self, "task_state_store": self}, event)
+        return self.operator().execute_complete(self.context(), event)
+
+    def again(self) -> Any:
+        """What comes of another attempt of the task."""
+        return self.operator().execute(self.context())
+
+    def operator(self) -> VibeApproveOperator:
+        case = {"dag_id": self._ran.dag_id, "run_id": self._ran.run_id}
+        return VibeApproveOperator(task_id="approve", case=case)
+
+    def context(self) -> Any:
+        return {"ti": self, "task_instance": self, "task_state_store": self}
 
 
 @pytest.fixture
@@ -256,9 +364,14 @@ def proposed(tmp_path: Path) -> Proposed:
         return Proposed(ran, XComModel.deserialize_value(stored))
 
 
-def test_approval_stands_for_the_proposal_by_its_digest(proposed):
-    text = proposed._xcoms["replan.propose"]["proposal"]["plan_text"]
-    approved = proposed.answer("Approve", text)
+@pytest.mark.parametrize(
+    "as_sent", [lambda text: text, lambda text: text.replace("\n", "\r\n"), lambda _: None]
+)
+def test_approval_stands_for_the_proposal_by_its_digest(asking, as_sent):
+    proposed = asking
+    with pytest.raises(LookupError):
+        (operator := proposed.operator()).execute(proposed.context())
+    approved = proposed.answer("Approve", as_sent(operator.params["plan"]))
     assert approved["proposal"] == proposed._xcoms["replan.propose"]["proposal"]
     assert approved["by"] == "Ada"
 
@@ -271,11 +384,11 @@ def test_edited_plan_is_another_proposal_with_a_digest_of_its_own(proposed):
     assert "Say hello" in edited["proposal"]["plan_text"]
 
 
-def test_plan_edited_into_none_is_refused_with_its_problems_and_asked_about_again(proposed):
+def test_plan_edited_into_none_is_refused_with_its_problems(proposed):
     text = proposed._xcoms["replan.propose"]["proposal"]["plan_text"].replace('"say"', '"sayy"')
-    with pytest.raises(AirflowFailException, match=r"as Ada edited it is refused(.|\n)*did you mean 'say'\?"):
+    refused = r"as Ada edited it is refused(.|\n)*did you mean 'say'\?"
+    with pytest.raises(AirflowFailException, match=refused):
         proposed.answer("Approve", text)
-    assert proposed.kept == {}
 
 
 def test_rejection_ends_it(proposed):
@@ -283,10 +396,41 @@ def test_rejection_ends_it(proposed):
         proposed.answer("Reject", None)
 
 
-def test_answer_outlives_a_process_that_is_killed_after_it(proposed):
-    approved = proposed.answer("Approve", None)
+def test_no_answer_in_time_fails_for_good(proposed):
+    event = {"error": "too late", "error_type": "timeout"}
+    with pytest.raises(AirflowFailException, match="nobody has answered in time"):
+        proposed.operator().execute_complete(proposed.context(), event)
+
+
+@pytest.fixture
+def asking(proposed: Proposed, monkeypatch: pytest.MonkeyPatch) -> Proposed:
+    """A person has to be asked; the question is an error here."""
+
+    def asked(operator: Any, context: Any) -> Any:
+        raise LookupError(operator.body)
+
     proposed._xcoms["replan.propose"]["step"] = "ask"
-    operator = VibeApproveOperator(
-        task_id="approve", case={"dag_id": proposed._ran.dag_id, "run_id": proposed._ran.run_id}
-    )
-    assert operator.execute({"ti": proposed, "task_state_store": proposed}) == approved
+    monkeypatch.setattr(HITLOperator, "execute", asked)
+    return proposed
+
+
+def test_answer_outlives_a_process_that_is_killed_after_it(asking):
+    approved = asking.answer("Approve", None)
+    assert asking.again() == approved
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+def test_who_clears_the_task_is_asked_again(asking, option):
+    with contextlib.suppress(AirflowSkipException):
+        asking.answer(option, None)
+    asking.max_tries += 1
+    with pytest.raises(LookupError):
+        asking.again()
+
+
+def test_answer_to_one_proposal_is_none_to_another(asking):
+    asking.answer("Approve", None)
+    proposal = asking._xcoms["replan.propose"]["proposal"]
+    proposal["plan_text"] = proposal["plan_text"].replace("Say first", "Say hello")
+    with pytest.raises(LookupError):
+        asking.again()

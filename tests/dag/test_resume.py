@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_vibe.runtime.checkpoint import checkpoint_of, read_checkpoint, write_checkpoint
 from airflow_provider_vibe.runtime.handover import hand_over, keep_handover
 from airflow_provider_vibe.runtime.outcome import ExecutionResult
+from airflow_provider_vibe.tools.artifacts import save_artifact
 from tests.dag.plans import composite, plan
 from tests.dag.scripted import Script
 
@@ -40,12 +41,16 @@ def resume(run_scripted):
     Gives the nodes whose tools were called then, the contexts they got, and the result.
     """
 
-    def go_on(content, first: dict[str, Any], second: dict[str, Any] | None = None, drop=()):
+    def go_on(content, first: dict[str, Any], second: dict[str, Any] | None = None, drop=(), changed=None):
         before, result = run_scripted(content, Script({"nodes": first}))
         document = json.loads(write_checkpoint(checkpoint_of(before.plan, result, {})))
         for node_id in drop:
             del document["execution_result"]["node_results"][node_id]
+        for ours in ("plan_digest", "run_id"):
+            del document["execution_result"][ours]
         del document["vibe"]
+        if changed is not None:
+            changed(document["execution_result"]["node_results"])
         checkpoint = read_checkpoint(json.dumps(document).encode())
         reference = keep_handover(hand_over(checkpoint, before.plan))
         after, resumed = run_scripted(content, Script({"nodes": second or {}}), {"reuse_from": reference})
@@ -120,6 +125,30 @@ def test_children_of_a_completed_parent_go_on(resume):
     calls, result = resume(content, {"k2": BAD})
     assert calls.keys() == {"k2"}
     assert result.status == "completed"
+
+
+def test_result_that_is_too_large_for_xcom_is_kept_by_the_run_that_takes_it_over(resume):
+    text = "long " * 20_000
+
+    def lengthen(results):
+        results["a"]["result"]["result"] = {"text": text}
+
+    calls, result = resume(LINEAR, {"b": BAD}, changed=lengthen)
+    assert calls.keys() == {"b", "c"}
+    assert calls["b"]["previous_outputs"] == {"a": {"text": text}}
+    assert "artifacts" in result.node_results["a"].result
+    assert result.node_results["a"].reused_from.startswith("checkpoint resume-linear_")
+
+
+def test_node_whose_artifact_is_gone_runs(resume, caplog):
+    place = {"run": {"dag_id": "d", "id": "r"}, "node_id": "a", "try_number": 1}
+    there, lost = (save_artifact(place, name, b"png") for name in ("there.png", "lost.png"))
+    Path(lost["path"]).unlink()
+    made = {"a": {"output": {"image": lost}}, "b": {"output": {"image": there}}, "c": BAD}
+    calls, result = resume(LINEAR, made)
+    assert calls.keys() == {"a", "c"}
+    assert f"{lost['uri']}, to which a result of run checkpoint resume-linear_" in caplog.text
+    assert result.node_results["b"].reused_from is not None
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem[-30:])

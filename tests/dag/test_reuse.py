@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.models.taskinstance import TaskInstance
+from airflow.models.dagbag import DBDagBag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.models.xcom import XComModel
+from airflow.sdk.definitions.dag import _run_task
 from airflow.utils.session import create_session
-from sqlalchemy import update
+from airflow.utils.state import DagRunState, TaskInstanceState
+from sqlalchemy import delete, select, update
 
 from airflow_provider_vibe.dag.builder import build_dag
+from airflow_provider_vibe.operators.base import VibeNodeOperator
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.tools import Tool, ToolResult, load_artifact, save_artifact, tool
 from tests.airflow_runs import Ran, run_dag
@@ -85,6 +91,29 @@ def run(content: dict[str, Any], earlier: Ran | None = None, **conf: Any) -> Ran
     if earlier is not None:
         conf["reuse_from"] = earlier.run_id
     return run_dag(build_dag(WorkflowPlan.model_validate(content)), conf)
+
+
+def clear_and_go_on(ran: Ran, content: dict[str, Any], *task_ids: str) -> None:
+    """Clear tasks of a run as the UI does, and let it come to its end; ``called`` as after :func:`run`."""
+    called.clear()
+    dag = build_dag(WorkflowPlan.model_validate(content))
+    with create_session() as session:
+        cleared = [ti for ti in ran.task_instances().values() if ti.task_id in task_ids]
+        clear_task_instances(cleared, session, dag_run_state=DagRunState.RUNNING)
+    with create_session() as session:
+        dag_run = session.scalars(
+            select(DagRun).where(DagRun.dag_id == ran.dag_id, DagRun.run_id == ran.run_id)
+        ).one()
+        dag_run.dag = DBDagBag().get_dag_for_run(dag_run, session)
+        while dag_run.state == DagRunState.RUNNING:
+            session.expire_all()
+            ready, _ = dag_run.update_state(session=session)
+            for ti in ready:
+                ti.try_number += 1
+                ti.state = TaskInstanceState.SCHEDULED
+            session.commit()
+            for ti in ready:
+                _run_task(ti=ti, task=dag.task_dict[ti.task_id])
 
 
 def feedback(ran: Ran) -> dict[str, Any]:
@@ -255,6 +284,77 @@ def test_other_vibe_is_other_work():
     assert called == dict.fromkeys("abde", 1)
 
 
+RETRIED = plan(
+    {**work("a", text="one"), "run": {"retries": 1, "retry_delay": 0}}, work("b", "a"), id="retried"
+)
+
+
+def test_node_that_was_taken_over_by_an_attempt_that_died_is_taken_over_by_the_next(monkeypatch):
+    first = run(RETRIED)
+    execute = VibeNodeOperator.execute
+
+    def dying(operator, context):
+        result = execute(operator, context)
+        if (context["ti"].task_id, context["ti"].try_number) == ("a", 1):
+            raise ConnectionError("lost before its result was kept")
+        return result
+
+    monkeypatch.setattr(VibeNodeOperator, "execute", dying)
+    second = run(RETRIED, first)
+    assert (second.tries("a"), second.state, called) == (2, "success", {})
+    assert reused(second) == dict.fromkeys("ab", first.run_id)
+
+
+def test_node_that_was_taken_over_and_is_cleared_runs_and_its_retry_too():
+    first = run(RETRIED)
+    second = run(RETRIED, first)
+    assert called == {}
+    failing.add("a")
+    clear_and_go_on(second, RETRIED, "a", "b", "vibe_feedback")
+    assert (called, second.state) == ({"a": 2}, "failed")
+    failing.clear()
+    clear_and_go_on(second, RETRIED, "a", "b", "vibe_feedback")
+    assert (called, second.state) == ({"a": 1, "b": 1}, "success")
+    assert reused(second) == {}
+
+
+def test_node_before_the_cleared_one_stays_taken_over():
+    first = run(RETRIED)
+    second = run(RETRIED, first)
+    clear_and_go_on(second, RETRIED, "b", "vibe_feedback")
+    assert called == {"b": 1}
+    assert reused(second) == {"a": first.run_id}
+
+
+def test_node_whose_result_is_gone_runs():
+    first = run(CHAIN)
+    with create_session() as session:
+        lost = XComModel.run_id == first.run_id, XComModel.task_id == "b", XComModel.key == "return_value"
+        session.execute(delete(XComModel).where(*lost))
+    second = run(CHAIN, first)
+    assert called == {"b": 1}
+    assert reused(second).keys() == set("ade")
+
+
+def test_order_of_the_children_of_a_composite_does_not_count_where_their_text_is_seen():
+    inside = [work("x", text="x"), work("y", text="y")]
+    content = plan(
+        composite("outer", [composite("inner", inside)]),
+        work("by-text", "inner", text="${nodes.inner.text}!"),
+        work("by-value", "outer", using="hand_on", value=["${nodes.outer}", "${nodes.outer.children}"]),
+        id="swapped",
+    )
+    first = run(content)
+    swapped = copy.deepcopy(content)
+    swapped["root_nodes"][0]["children"][0]["children"].reverse()
+    second = run(swapped, first)
+    assert called == {}
+    assert second.result("inner")["output"]["text"] == "y\n\nx"
+    swapped["root_nodes"][0]["children"][0]["children"][0]["parameters"]["tool_inputs"]["text"] = "new"
+    run(swapped, second)
+    assert called == {"y": 1, "by-text": 1, "by-value": 1}
+
+
 def renamed(content: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     """The same plan, a node of it called otherwise."""
     changed = copy.deepcopy(content)
@@ -402,3 +502,21 @@ def test_large_result_stays_where_the_earlier_run_kept_it(monkeypatch):
     kept.unlink()
     run(content, third)
     assert called["big"] == 1
+
+
+def test_result_that_no_longer_fits_is_kept_by_the_run_that_takes_it_over(monkeypatch):
+    content = plan(
+        work("big", using="long", size=9000), work("reads", "big", text="${nodes.big.text}"), id="lowered"
+    )
+    first = run(content)
+    assert "artifacts" not in first.result("big")
+    monkeypatch.setenv("AIRFLOW__VIBE__XCOM_MAX_BYTES", "2000")
+    changed = renamed(with_input(content, 1, text="${nodes.large.text}!"), "big", "large")
+    second = run(changed, first)
+    assert (called, second.state) == ({"reads": 1}, "success")
+    assert second.result("large")["artifacts"]["result"]["size"] > 9000
+    third = run(with_input(changed, 1, text="${nodes.large.text}?"), second)
+    assert (called, third.state) == ({"reads": 1}, "success")
+    assert third.result("large")["artifacts"] == second.result("large")["artifacts"]
+    assert reused(second) == reused(third) == {"large": first.run_id}
+    assert third.result("large")["reused_from"] == second.run_id

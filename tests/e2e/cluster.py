@@ -255,7 +255,10 @@ class AirflowCluster(AirflowRest):
         :param worker: kill the supervising worker too, as when a machine is lost: nothing is reported then,
             and only the missing heartbeat tells (`HEARTBEAT_TIMEOUT`).
         """
-        process = self.task_process(dag_id, run_id, task_id, map_index)
+        self.kill_process(self.task_process(dag_id, run_id, task_id, map_index), worker=worker)
+
+    def kill_process(self, process: psutil.Process, *, worker: bool = False) -> None:
+        """SIGKILL the process of a task; as `kill_task` for a process that is known."""
         victims = [process]
         if worker:
             supervisor = process.parent()

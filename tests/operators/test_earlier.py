@@ -23,6 +23,7 @@ class Ran:
     """A task instance whose DAG has run before."""
 
     task_id = "n"
+    max_tries = 2
 
     def __init__(self, state: str | None = "success", runs: int = 1, **outcome: Any) -> None:
         self.state, self.runs, self.asked = state, runs, 0
@@ -30,7 +31,8 @@ class Ran:
 
     def get_task_states(self, **which: Any) -> dict[str, Any]:
         self.asked += 1
-        assert which == {"dag_id": "d", "run_ids": ["first"], "task_ids": ["n"]}
+        assert which.pop("task_ids", ["n"]) == ["n"]
+        assert which == {"dag_id": "d", "run_ids": ["first"]}
         return {"first": {"n": self.state}} if self.state else {}
 
     def get_dr_count(self, **which: Any) -> int:
@@ -50,6 +52,7 @@ class Store(dict[str, Any]):
 def look(ti: Ran, store: Store | None = None, asked: Any = "first"):
     context: Any = {
         **{"ti": ti, "params": {"reuse_from": asked}, "dag_run": SimpleNamespace(dag_id="d")},
+        "dag": SimpleNamespace(dag_id="d", task_dict={"n": None}),
         "task_state_store": Store() if store is None else store,
     }
     earlier = earlier_work(node("n"), Vibe(description="v"), context)
@@ -81,8 +84,23 @@ def test_work_that_was_not_done_is_not_found(ran):
 def test_node_that_was_taken_over_and_is_cleared_runs():
     store, ran = Store(), Ran()
     assert look(ran, store) is not None
+    ran.max_tries += 1
+    assert look(ran, store) is None
     assert look(ran, store) is None
     assert ran.asked == 1
+
+
+def test_node_that_was_taken_over_by_an_attempt_that_died_is_taken_over_again():
+    store, ran = Store(), Ran()
+    assert look(ran, store) is not None
+    assert look(ran, store) is not None
+
+
+def test_result_that_is_gone_is_not_taken_over(caplog):
+    ran = Ran()
+    ran.left["return_value"] = None
+    assert look(ran) is None
+    assert "what task n made in run first is gone from XCom" in caplog.text
 
 
 def test_node_that_failed_looks_again():

@@ -219,18 +219,33 @@ def test_folder_that_cannot_be_written_gives_a_patch_that_does_the_same(path, mo
 
     with monkeypatch.context() as patching:
         patching.setattr(Path, "mkdir", refuse)
-        with pytest.raises(NotWritable, match="cannot write revision 2 of 'news'") as refused:
+        with pytest.raises(NotWritable, match="cannot write revision 2 of 'news'"):
             applied(FIRST, path)
     assert path.read_bytes() == before
-    copy = patched(path, refused.value.patch, tmp_path_factory)
+    copy = patched(path, patch_of(FIRST, path, RULES), tmp_path_factory)
     assert plan_digest(plan_at(copy)) == plan_digest(FIRST.plan(RULES))
 
 
-def patched(path: Path, patch: str, tmp_path_factory) -> Path:
-    copy = tmp_path_factory.mktemp("checkout") / path.name
+def patched(path: Path, patch: str, tmp_path_factory, folder: str = ".") -> Path:
+    root = tmp_path_factory.mktemp("checkout")
+    copy = root / folder / path.name
+    copy.parent.mkdir(exist_ok=True)
     copy.write_bytes(path.read_bytes())
-    subprocess.run(["git", "apply"], cwd=copy.parent, input=patch.encode(), check=True)
+    subprocess.run(["git", "apply"], cwd=root, input=patch.encode(), check=True)
     return copy
+
+
+def test_patch_of_a_plan_in_a_folder_applies_at_the_root(path, tmp_path_factory):
+    patch = patch_of(FIRST, path, RULES, root=path.parent.parent)
+    assert plan_at(patched(path, patch, tmp_path_factory, path.parent.name)).revision == 2
+
+
+def test_kept_revision_that_cannot_be_read_is_not_the_one_that_was_applied(json_path):
+    applied(FIRST, json_path)
+    write(json_path, {**NEWS, "revision": 3})
+    (json_path.parent / ".revisions" / "news.r2.vibe.json").write_bytes(b"")
+    with pytest.raises(PlanChanged, match="has changed since revision 2 of 'news' was proposed"):
+        applied(FIRST, json_path)
 
 
 def test_patch_can_be_had_without_trying(path, tmp_path_factory):

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_vibe.plan.identity import plan_digest
+from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.replan.diff import PlanDiff, diff_plans
 from airflow_provider_vibe.replan.rendering import as_text, fenced
 from tests.plan.plans import composite, node, plan, read
@@ -153,11 +154,11 @@ def shuffled(value, chance: random.Random):
     return value
 
 
-def reordered(data, chance: random.Random):
+def reordered(data, chance: random.Random, lists=("children", "dependencies", "tags", "checks")):
     """The same plan with its keys, nodes, dependencies, tags and checks in another order."""
     data = shuffled(copy.deepcopy(data), chance)
     for holder in [{"children": data["root_nodes"], "tags": data.get("tags")}, *all_nodes(data)]:
-        for key in ("children", "dependencies", "tags", "checks"):
+        for key in lists:
             if isinstance(holder.get(key), list):
                 chance.shuffle(holder[key])
     return data
@@ -172,6 +173,37 @@ def test_reordering_and_notation_are_an_empty_diff(data, chance, notation):
     first, second = read(data).plan, read(reordered(data, chance), notation=notation).plan
     assume(first is not None)
     assert diff_plans(first, second).is_empty
+
+
+def lines_of(old, new):
+    return as_text(diff_plans(news(*old), news(*new))).splitlines()
+
+
+def test_what_is_not_seen_and_what_could_pose_as_something_else_is_told_apart():
+    long = "x" * 70
+    told = lines_of(
+        [setting("draft", "description", to=long + "\u202e")],
+        [setting("draft", "description", to=long + "\\u202e")],
+    )
+    assert told[-2:] == [f"      -{long}\\u202e", f"      +{long}\\\\u202e"]
+    told = lines_of([], [setting("draft", "description", to="Write\u3164\u2800\ufe0f")])
+    assert told[-1].endswith('"Write\\u3164\\u2800\\ufe0f"')
+    told = lines_of([], [setting("draft", "parameters", "tool_inputs.prompt", to="nice")])
+    assert told[-1] == '    + parameters["tool_inputs.prompt"]: "nice"'
+
+
+def test_order_in_which_a_node_is_given_things_is_told_beside_what_changes():
+    plans = [
+        plan(
+            node("a"), node("b"), composite("c", *map(node, order)), node("d", dependencies=list(order[::-1]))
+        )
+        for order in ("xy", "yx")
+    ]
+    first, second = (WorkflowPlan.model_validate(each) for each in plans)
+    found = diff_plans(first, second)
+    assert (found.is_empty, found.reordered) == (True, ("c", "d"))
+    assert as_text(found).splitlines()[0] == "= node 'c' is given the same in another order"
+    assert diff_plans(first, first).reordered == ()
 
 
 @lax

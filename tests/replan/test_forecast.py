@@ -53,7 +53,7 @@ def test_node_of_unknown_length_is_named(estimate):
     assert found.seconds == 5 and found.unknown == ("b",)
 
 
-ALL = ("fetch", "draft", "check", "out", "page", "post")
+ALL = ("fetch", "draft", "check", "page", "post")
 
 
 def kept(*edits, completed=None):
@@ -86,7 +86,7 @@ def test_node_behind_a_changed_one_that_gets_nothing_of_it_is_not_done_again():
     ids=["timeout", "estimate", "budget", "revision", "place"],
 )
 def test_what_is_not_the_work_of_a_node_does_not_count(edit):
-    assert set(kept(edit)) >= set(ALL) - {"out"}
+    assert set(kept(edit)) == set(ALL)
 
 
 def test_vibe_and_checks_and_params_that_reach_a_node_count():
@@ -122,6 +122,15 @@ def test_only_completed_nodes_have_results_to_take_over():
 def test_order_decides_nothing(data, chance: random.Random):
     first = read(data).plan
     assume(first is not None)
-    second = read(reordered(copy.deepcopy(data), chance)).plan
+    second = read(reordered(copy.deepcopy(data), chance, ("children", "tags", "checks"))).plan
     assert expected_time(first, {}).seconds == expected_time(second, {}).seconds
-    assert set(reusable_nodes(first, second, None)) == {each["id"] for each in all_nodes(data)}
+    working = {each["id"] for each in all_nodes(data) if each["type"] != "composite"}
+    assert set(reusable_nodes(first, second, None)) == working
+
+
+def test_order_of_dependencies_counts_as_a_tool_is_given_them_in_it():
+    first, second = (
+        WorkflowPlan.model_validate(plan(node("a"), node("b"), node("c", dependencies=order)))
+        for order in (["a", "b"], ["b", "a"])
+    )
+    assert reusable_nodes(first, second, None) == ("a", "b")

@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_vibe.plan.identity import canonical_json, sha256
 from airflow_provider_vibe.plan.models import WorkflowPlan
+from airflow_provider_vibe.plan.reading import examine
+from airflow_provider_vibe.plan.rules import Limits, PlanRules
 from airflow_provider_vibe.runtime.checkpoint import (
+    Checkpoint,
     CheckpointError,
     checkpoint_of,
     read_checkpoint,
@@ -46,6 +50,8 @@ def written(**changes: Any) -> dict[str, Any]:
 def as_theirs(**changes: Any) -> dict[str, Any]:
     document = written()
     del document["vibe"]
+    for key in ("plan_digest", "run_id"):
+        del document["execution_result"][key]
     return document | changes
 
 
@@ -155,7 +161,8 @@ def test_notation_and_order_of_keys_do_not_count_as_changes():
         ({"checkpoint_id": "a/b"}, "would lead out of the folder"),
         ({"checkpoint_id": "a\\b"}, "would lead out of the folder"),
         ({"checkpoint_id": ".."}, "would lead out of the folder"),
-        ({"checkpoint_id": "a\x00"}, "would lead out of the folder"),
+        ({"checkpoint_id": "a\x00"}, "a NUL character"),
+        ({"checkpoint_id": "a\x1b"}, "would lead out of the folder"),
         ({"checkpoint_id": ""}, "would lead out of the folder"),
         ({"checkpoint_id": 5}, "would lead out of the folder"),
         ({"execution_result": {"plan_id": "other", "status": "running"}}, "a run of another one, 'other'"),
@@ -196,15 +203,93 @@ def test_our_key_with_anything_but_the_right_digest_is_refused(ours):
     assert "it was changed" in refusal(raw(written(vibe=ours)))
 
 
-def test_hostile_bytes_are_refused():
-    assert "no text in UTF-8" in refusal(b'{"schema_version": "\xff"}')
-    assert "nested too deeply" in refusal(b"[" * 200_000)
-    assert "holds NaN" in refusal(b'{"schema_version": NaN}')
+def test_our_file_without_our_key_is_refused():
+    document = written()
+    del document["vibe"]
+    assert refusal(raw(document)) == "it was changed after it was written: its key 'vibe' is gone"
+
+
+@pytest.mark.parametrize("conf", [None, ["x"], "x", 3])
+def test_parameters_that_are_no_object_are_refused(conf):
+    made = checkpoint_of(PLAN, result(a="completed"), {})
+    document = json.loads(write_checkpoint(made)) | {"vibe": {"conf": conf}}
+    document["vibe"]["digest"] = sha256(canonical_json(document))
+    assert refusal(raw(document)) == "the parameters of its run, 'conf' under 'vibe', are no object"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"schema_version": "\xff"}', "it cannot be read: byte 0xFF is not UTF-8"),
+        (b"[" * 200_000, "it cannot be read: nested more than 259 levels deep"),
+        (b'{"schema_version": NaN}', "it cannot be read: 'NaN' is not a number"),
+        (b'{"schema_version": "2.0", "schema_version": "1.0"}', "duplicate key 'schema_version'"),
+    ],
+)
+def test_hostile_bytes_are_refused(content, told):
+    assert told in refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("9" * 5000, "is not a number"),
+        ("1e999", "'1e999' is not a number"),
+        (r'"\ud800"', "a lone surrogate (U+D800)"),
+        (r'"a\u0000"', "a NUL character"),
+        ('{"a": 1, "a": 2}', "duplicate key 'a'"),
+        *[("[" * depth + "]" * depth, "nested more than") for depth in (256, 300, 500, 900, 5000)],
+        *[('{"k":' * depth + "1" + "}" * depth, "nested more than") for depth in (300, 900)],
+    ],
+    ids=lambda text: text[:20],
+)
+def test_result_that_no_node_could_have_left_is_refused(value, told):
+    document = as_theirs()
+    document["execution_result"]["node_results"]["a"]["result"] = "VALUE"
+    assert told in refusal(raw(document).replace(b'"VALUE"', value.encode()))
+
+
+def nested(depth: int, innermost: Any = 1) -> Any:
+    return [nested(depth - 1, innermost)] if depth else innermost
+
+
+def with_result(value: Any) -> Checkpoint:
+    done = result(a="completed")
+    done.node_results["a"].result = value
+    return checkpoint_of(PLAN, done, {})
+
+
+@pytest.mark.parametrize("deepest", [nested(254), nested(254, [])], ids=["full", "empty"])
+def test_deepest_result_that_is_written_is_read(deepest):
+    read = read_checkpoint(write_checkpoint(with_result(deepest)))
+    assert read.result.node_results["a"].result == deepest
+
+
+@pytest.mark.parametrize("made", [with_result(nested(255)), checkpoint_of(PLAN, result(), {"x": "\ud800"})])
+def test_what_could_not_be_read_again_is_not_written(made):
+    with pytest.raises(CheckpointError, match="this run cannot be kept in a checkpoint: "):
+        write_checkpoint(made)
+
+
+@pytest.mark.parametrize("name", ["large.vibe.yaml", "large.vibe.json"])
+def test_plan_of_the_largest_size_in_other_letters_is_read_back(name):
+    nodes = [{"id": f"n{number}", "type": "generate", "description": "é" * 1000} for number in range(480)]
+    content = {"id": "large", "source_vibe": {"description": "v"}, "root_nodes": nodes}
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    if name.endswith(".yaml"):
+        rows = "".join(
+            f"- {{id: {n['id']}, type: generate, description: {n['description']}}}\n" for n in nodes
+        )
+        text = f"id: large\nsource_vibe: {{description: v}}\nroot_nodes:\n{rows}".encode()
+    limits = Limits(max_plan_bytes=len(text))
+    large = examine(text, name, PlanRules(limits, simulate_missing=True)).plan_or_raise()
+    made = checkpoint_of(large, ExecutionResult(plan_id="large", status=ExecutionStatus.RUNNING), {})
+    assert read_checkpoint(write_checkpoint(made), limits).plan == large
 
 
 def test_huge_file_is_not_read(monkeypatch):
     monkeypatch.setattr("airflow_provider_vibe.runtime.checkpoint.MOST_BYTES", 10)
-    assert refusal(b"{" * 11) == "it is larger than 10 bytes"
+    assert refusal(b"{" * 11) == "it cannot be read: larger than 10 bytes"
 
 
 @given(st.binary(max_size=200))

@@ -9,7 +9,8 @@ import pytest
 from airflow_provider_vibe.plan.models import Vibe
 from airflow_provider_vibe.plan.references import BadReference
 from airflow_provider_vibe.runtime.context import NodeContext
-from airflow_provider_vibe.runtime.fingerprint import composite_digest, fingerprint_of, identify
+from airflow_provider_vibe.runtime.fingerprint import composite_digest, fingerprint_of, gathered, identify
+from airflow_provider_vibe.runtime.kept import output_digest
 from airflow_provider_vibe.tools.decorator import tool
 from airflow_provider_vibe.tools.registry import build_registry, load_tools
 from airflow_provider_vibe.tools.sources import Source
@@ -148,6 +149,99 @@ def test_composite_hands_on_a_digest_that_does_not_depend_on_their_order():
     assert results[0]["output_digest"] == results[1]["output_digest"]
 
 
+REFERENCES = [
+    "${nodes.both.text}",
+    "see ${nodes.both.text}!",
+    "${nodes.both}",
+    "${nodes.both.children}",
+    "in ${nodes.both}",
+]
+
+
+def gathering(*child_ids: str, outputs=None, node_id: str = "both") -> dict[str, object]:
+    """What a node after a composite of these children may see."""
+    made = {"x": {"text": "X"}, "y": {"text": "Y", "more": 1}, "z": [1], **(outputs or {})}
+    a_node = node(node_id, "composite", children=[node(child_id) for child_id in child_ids])
+    result = run(a_node, context=NodeContext(outputs=made)).result
+    return {"outputs": {node_id: result["output"]}, "digests": {node_id: result["output_digest"]}}
+
+
+def reading(text: str, seen, **fields) -> str:
+    return fingerprint_of(
+        node("n", tool="work", tool_inputs={"k": text}, **fields), NodeContext(**seen), PlanRules()
+    )
+
+
+@pytest.mark.parametrize("text", REFERENCES)
+def test_order_of_the_children_does_not_count_where_their_composite_is_referred_to(text):
+    assert reading(text, gathering("x", "y", "z")) == reading(text, gathering("z", "y", "x"))
+    fields = {"checks": [{"must_contain": ["${nodes.both.text}"]}], "description": "${nodes.both.text}"}
+    assert reading(text, gathering("x", "y"), **fields) == reading(text, gathering("y", "x"), **fields)
+
+
+@pytest.mark.parametrize("text", REFERENCES)
+def test_what_the_children_made_counts_where_their_composite_is_referred_to(text):
+    prints = [
+        reading(text, gathering("x", "y")),
+        reading(text, gathering("x")),
+        reading(text, gathering("x", "y", outputs={"y": {"text": "Z", "more": 1}})),
+        reading(text, gathering("x", "y", outputs={"x": {"text": "Y"}, "y": {"text": "X", "more": 1}})),
+    ]
+    assert len(set(prints)) == len(prints)
+
+
+def outer(*inner: str) -> dict[str, object]:
+    seen = gathering(*inner, node_id="inner")
+    result = run(
+        node("both", "composite", children=[node("inner", "composite", children=[node(i) for i in inner])]),
+        context=NodeContext(**seen),
+    ).result
+    return {"outputs": {"both": result["output"]}, "digests": {"both": result["output_digest"]}}
+
+
+@pytest.mark.parametrize("text", [*REFERENCES, "${nodes.both.children.inner.text}"])
+def test_order_does_not_count_in_a_composite_inside_another(text):
+    assert reading(text, outer("x", "y")) == reading(text, outer("y", "x")) != reading(text, outer("x"))
+
+
+def test_part_of_a_composite_counts_alone():
+    def print_of(y):
+        return reading("${nodes.both.children.x.text}", gathering("x", "y", outputs={"y": y}))
+
+    assert print_of(1) == print_of(2)
+
+
+def mimics() -> list[dict[str, object]]:
+    """What a tool made that looks like the output of a composite, in two orders."""
+    children = {"a": {"text": "A"}, "b": {"text": "B"}}
+    return [gathered({key: children[key] for key in order}) for order in ("ab", "ba")]
+
+
+@pytest.mark.parametrize("text", [text for text in REFERENCES if "children" not in text])
+@pytest.mark.parametrize(
+    "seen_with",
+    [
+        lambda made: {"outputs": {"both": made}},
+        lambda made: {"outputs": {"both": made}, "digests": {"both": output_digest(made)}},
+        lambda made: gathering("x", "y", outputs={"x": made}),
+    ],
+    ids=["in XCom", "kept", "in a composite"],
+)
+def test_order_counts_in_what_a_tool_made_like_a_composite(seen_with, text):
+    first, second = map(seen_with, mimics())
+    assert reading(text, first) != reading(text, second)
+
+
+def test_checks_of_a_composite_count():
+    def print_of(**fields):
+        return fingerprint_of(
+            node("c", "composite", children=[node("x")], **fields), NodeContext(), PlanRules()
+        )
+
+    prints = {print_of(), print_of(checks=[{"min_words": 3}]), print_of(checks=[{"min_words": 4}])}
+    assert len(prints) == 3
+
+
 # what is looked up
 
 
@@ -210,6 +304,19 @@ def test_model_that_a_connection_names_counts(monkeypatch, tool_name, inputs, as
     registry = load_tools()
     version = registry.version(tool_name)
     assert found == fingerprint_of(asking, context, PlanRules(), version=version, model=asked)
+
+
+@pytest.mark.parametrize("fields", [{"type": "generate", "tool": "template_fill"}, {"type": "composite"}])
+def test_model_that_the_connection_of_a_judge_names_counts(monkeypatch, fields):
+    def judged(model_of_connection, **judge):
+        extra = f'{{"model": "{model_of_connection}"}}'
+        monkeypatch.setenv("AIRFLOW_CONN_JUDGE_LLM", f'{{"conn_type": "pydanticai", "extra": {extra}}}')
+        checks = [{"min_words": 1}, {"judge": {"rubric": "good", "connection": "judge_llm", **judge}}]
+        a_node = node("n", children=[node("x")], checks=checks, **fields)
+        return asyncio.run(identify(a_node, NodeContext(), load_tools(), PlanRules()))
+
+    assert judged("openai:gpt-5") == judged("openai:gpt-5") != judged("openai:gpt-4")
+    assert judged("openai:gpt-5", model="x:y") == judged("openai:gpt-4", model="x:y")
 
 
 # outcomes

@@ -18,6 +18,7 @@ from airflow_provider_vibe.runtime.checkpoint import (
 )
 from airflow_provider_vibe.runtime.handover import hand_over, is_handover, keep_handover, load_handover
 from airflow_provider_vibe.runtime.outcome import ExecutionResult, ExecutionStatus, NodeResult
+from airflow_provider_vibe.runtime.reuse import taken_over
 from tests.dag.plans import composite, node, plan
 
 SAMPLES = sorted((Path(__file__).parents[1] / "data" / "oracle" / "samples" / "checkpoints").glob("*.json"))
@@ -50,6 +51,8 @@ def a_checkpoint(*results: NodeResult, run_id: str | None = "first", **fields: A
 def as_theirs(checkpoint: Checkpoint) -> Checkpoint:
     document = json.loads(write_checkpoint(checkpoint))
     del document["vibe"]
+    for ours in ("plan_digest", "run_id"):
+        del document["execution_result"][ours]
     return read_checkpoint(json.dumps(document).encode())
 
 
@@ -57,6 +60,12 @@ def refusal(checkpoint: Checkpoint, now: WorkflowPlan) -> str:
     with pytest.raises(CheckpointError) as refused:
         hand_over(checkpoint, now)
     return str(refused.value)
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AIRFLOW__VIBE__ARTIFACTS_PATH", str(tmp_path / "artifacts"))
+    return tmp_path / "artifacts"
 
 
 def test_only_what_is_done_is_handed_over():
@@ -72,9 +81,10 @@ def test_result_feedback_and_usage_go_along():
         feedback_data={"a": {"execution_quality": 0.5}},
         replan_suggestions=[{**low, "node_id": "x"}, low],
     )
-    handed = hand_over(checkpoint, a_plan()).nodes["a"]
+    handover = hand_over(checkpoint, a_plan())
+    handed = handover.nodes["a"]
     assert handed.result == made("a").result
-    assert handed.made_in == "first"
+    assert handover.run_id == "first"
     assert handed.outcome.feedback == {"execution_quality": 0.5}
     assert handed.outcome.replan_suggestion == low
     assert handed.outcome.usage == usage
@@ -84,8 +94,17 @@ def test_result_feedback_and_usage_go_along():
 def test_run_that_made_a_result_is_told_through_any_number_of_checkpoints():
     usage = {"input_tokens": 7}
     checkpoint = a_checkpoint(made("a", reused_from="zeroth", reused_usage=usage, usage={"input_tokens": 0}))
-    handed = hand_over(checkpoint, a_plan()).nodes["a"]
-    assert (handed.made_in, handed.outcome.usage) == ("zeroth", usage)
+    handover = hand_over(checkpoint, a_plan())
+    outcome = handover.nodes["a"].outcome
+    assert (handover.run_id, outcome.reused_from) == ("first", "zeroth")
+    taken = taken_over("a", outcome, handover.nodes["a"].result, handover.run_id, "f")
+    assert (taken.reused_from, taken.reused_usage) == ("zeroth", usage)
+
+
+def test_run_that_a_checkpoint_of_theirs_names_is_not_believed():
+    handover = hand_over(as_theirs(a_checkpoint(made("a", reused_from="zeroth"))), a_plan())
+    assert handover.run_id.startswith("checkpoint plan_")
+    assert handover.nodes["a"].outcome.reused_from is None
 
 
 def test_suggestion_of_a_failure_that_is_over_is_not_handed_over():
@@ -140,6 +159,38 @@ def test_changed_vibe_and_lost_node_are_refused():
     assert told.startswith("changed since it was made: the vibe of the plan, 'x', which is gone (")
 
 
+def test_composite_that_gathers_others_is_refused_by_its_name():
+    now = WorkflowPlan.model_validate(plan(NODES["a"], composite("both", [NODES["x"]]), NODES["y"]))
+    checkpoint = a_checkpoint(made("a"), made("x"), made("y"), made("both"))
+    told = refusal(checkpoint, now)
+    assert told.startswith("changed since it was made: the children of 'both' (")
+    assert hand_over(checkpoint, now, accept_changed=True).nodes.keys() == {"a", "x", "y"}
+
+
+def test_node_behind_a_composite_is_not_taken_over_in_silence_when_that_has_one_more_child():
+    def with_children(*children: str) -> WorkflowPlan:
+        return WorkflowPlan.model_validate(plan(composite("k", [*map(node, children)]), node("z", "k")))
+
+    done = a_checkpoint(made("x"), made("k"), made("z"))
+    checkpoint = Checkpoint(**{**vars(done), "plan": with_children("x")})
+    assert hand_over(checkpoint, with_children("x")).nodes.keys() == {"x", "z"}
+    assert "the children of 'k'" in refusal(checkpoint, with_children("x", "y"))
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        plan(NODES["a"], composite("both", [NODES["y"], NODES["x"]])),
+        plan(NODES["a"], {**composite("both", [NODES["x"], NODES["y"]]), "description": "New"}),
+        plan(NODES["a"], NODES["x"], NODES["y"]),
+    ],
+    ids=["another order", "another description", "gone"],
+)
+def test_what_changes_nothing_of_what_a_composite_hands_on_is_no_change(now):
+    checkpoint = a_checkpoint(made("a"), made("x"), made("y"), made("both"))
+    assert hand_over(checkpoint, WorkflowPlan.model_validate(now)).nodes.keys() == {"a", "x", "y"}
+
+
 def test_what_changed_can_be_accepted():
     now = a_plan({"x": {**NODES["x"], "description": "New"}}, source_vibe={"description": "Another vibe"})
     handover = hand_over(a_checkpoint(made("a"), made("x")), now, accept_changed=True)
@@ -164,8 +215,8 @@ def test_every_checkpoint_of_the_original_is_handed_over_to_its_own_plan(path):
     checkpoint = read_checkpoint(path.read_bytes())
     handover = hand_over(checkpoint, checkpoint.plan)
     assert sorted(handover.nodes) == sorted(checkpoint.completed)
+    assert handover.run_id == f"checkpoint {checkpoint.checkpoint_id}"
     for handed in handover.nodes.values():
-        assert handed.made_in == f"checkpoint {checkpoint.checkpoint_id}"
         if handed.result is not None:
             assert handed.result["simulated"] is True
             assert handed.outcome.feedback["execution_quality"] is None
@@ -182,13 +233,56 @@ def test_keys_of_ours_in_a_result_of_theirs_are_not_believed():
     assert hand_over(checkpoint, a_plan()).nodes["a"].result == made("a").result
 
 
+# what no result of ours could be
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+UNFIT = [
+    *(2**70, float("inf"), "a\0b", "\ud800", {"__classname__": "x", "__version__": 1, "__data__": 1}),
+    *(nested(101), nested(255), nested(900)),
+]
+
+
+@pytest.mark.parametrize("value", UNFIT, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(
+    "left",
+    [
+        lambda value: {"node": {"result": {**made("a").result, "result": value}}},
+        lambda value: {"node": {"result": value}},
+        lambda value: {"node": {"usage": {"cost": value}}},
+        lambda value: {"feedback_data": {"a": {"execution_quality": value}}},
+        lambda value: {"replan_suggestions": [{"node_id": "a", "reason": value}]},
+    ],
+    ids=["output", "result", "usage", "feedback", "suggestion"],
+)
+def test_what_a_tool_could_not_leave_is_refused_by_the_name_of_its_node(left, value):
+    given = left(value)
+    checkpoint = a_checkpoint(made("x"), made("a", **given.pop("node", {})), **given)
+    with pytest.raises(CheckpointError, match=r"^'a' cannot be taken over: the output cannot be kept: "):
+        hand_over(checkpoint, a_plan(), accept_changed=True)
+
+
+def test_result_of_a_node_that_is_gone_is_not_looked_at():
+    checkpoint = a_checkpoint(made("a"), made("x", result=2**70))
+    without_x = WorkflowPlan.model_validate(plan(NODES["a"]))
+    assert hand_over(checkpoint, without_x, accept_changed=True).nodes.keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    "result", [None, 2**64 - 1, 1e300, "\u2028", nested(100), {"deep": nested(98)}], ids=str
+)
+def test_what_a_tool_could_leave_is_kept_and_given_back(artifacts, result):
+    handover = hand_over(as_theirs(a_checkpoint(made("a", result=result))), a_plan())
+    assert load_handover(keep_handover(handover)).nodes["a"].result == result
+
+
 # keeping
-
-
-@pytest.fixture
-def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("AIRFLOW__VIBE__ARTIFACTS_PATH", str(tmp_path / "artifacts"))
-    return tmp_path / "artifacts"
 
 
 def test_handover_is_kept_by_its_digest(artifacts):

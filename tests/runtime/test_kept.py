@@ -21,6 +21,8 @@ from airflow_provider_vibe.runtime.kept import (
     output_digest,
     preview,
 )
+from airflow_provider_vibe.runtime.outcome import NodeOutcome
+from airflow_provider_vibe.runtime.reuse import taken_over
 from airflow_provider_vibe.tools.artifacts import ArtifactError, save_artifact
 from airflow_provider_vibe.tools.base import ToolError
 from tests.runtime.helpers import PlanRules, node
@@ -229,6 +231,36 @@ def test_a_changed_artifact_fails_the_reader():
     Path(found["artifacts"]["result"]["path"]).write_text('"' + "y" * 9000 + '"')
     with pytest.raises(ArtifactError, match=r"the output of 'research' .* was changed after it was written"):
         load_output(found, RUN, "research")
+
+
+# results that were taken over
+
+
+def taken(output: Any, node_id: str = "research", run_id: str = "first") -> dict[str, Any]:
+    """A result as it stands in :data:`RUN`, taken over from one in which it fitted as it was."""
+    outcome = NodeOutcome(node_id="research", status="completed", started_at=None, duration=1.0)
+    return taken_over(node_id, outcome, result(output), run_id, None).result
+
+
+@pytest.mark.parametrize("run_id", ["first", "checkpoint c1"])
+@pytest.mark.parametrize("node_id", ["research", "renamed"])
+@pytest.mark.parametrize("size", [LIMIT - 200, 9000])
+def test_a_result_that_no_longer_fits_when_it_is_taken_over_is_kept_by_this_run(size, node_id, run_id):
+    output = {"text": "x" * size}
+    assert "artifacts" not in keep_large_parts(result(output), place(), LIMIT) or size > LIMIT
+    found = keep_large_parts(taken(output, node_id, run_id), place(node_id=node_id), LIMIT - 150)
+    assert "artifacts" in found
+    read = load_output(found, RUN, node_id)
+    assert read is not None
+    assert read.value == output
+    assert (found["reused_from"], found["earlier_runs"]) == (RUN["id"], [run_id])
+
+
+def test_a_result_that_still_fits_when_it_is_taken_over_is_left_as_it_is(artifacts: Path):
+    small = taken({"text": "x"}, "renamed")
+    assert keep_large_parts(small, place(node_id="renamed"), LIMIT) == small
+    assert small["reused_from"] == "first"
+    assert not artifacts.exists()
 
 
 # forgeries

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_provider_vibe.runtime.context import NodeContext
-from airflow_provider_vibe.runtime.node import plain_json, run_node
+from airflow_provider_vibe.runtime.node import MOST_LEVELS, plain_json, run_node
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus
 from airflow_provider_vibe.tools.base import ToolError, ToolFailed, ToolInputError, ToolResult
 from airflow_provider_vibe.tools.decorator import tool
@@ -356,6 +356,14 @@ def test_error_that_no_database_can_hold_is_written_so_that_it_can():
 # what can be kept
 
 
+def nested(levels):
+    """So many levels, lists and objects in turn."""
+    value = 1
+    for level in range(levels):
+        value = [value] if level % 2 else {"k": value}
+    return value
+
+
 @pytest.mark.parametrize(
     "output",
     [
@@ -374,6 +382,8 @@ def test_error_that_no_database_can_hold_is_written_so_that_it_can():
         {"__classname__": "x"},
         {"deep": [{"__id__": 1}]},
         {"__type": "x", "__var": 1},
+        nested(MOST_LEVELS),
+        nested(900),
     ],
 )
 def test_output_that_cannot_be_kept_fails_the_node(output):
@@ -405,10 +415,20 @@ def test_metadata_are_part_of_what_is_kept():
         (-(2**63), -(2**63)),
         (1e300, 1e300),
         (None, None),
+        (nested(MOST_LEVELS - 1), nested(MOST_LEVELS - 1)),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_output_is_kept_as_json_gives_it_back(output, kept):
     assert run(node(tool="work"), Working(lambda *_: output)).result["result"] == kept
+
+
+def test_composite_may_gather_what_its_children_could_keep():
+    deepest = {"text": nested(MOST_LEVELS - 2)}
+    outer = node("outer", "composite", children=[node("inner", "composite", children=[node("leaf")])])
+    inner = run(outer.children[0], context=NodeContext(outputs={"leaf": deepest}))
+    outcome = run(outer, context=NodeContext(outputs={"inner": inner.result["output"]}))
+    assert outcome.result["output"]["children"]["inner"]["children"]["leaf"] == deepest
 
 
 def test_nul_behind_backslashes_is_still_one():

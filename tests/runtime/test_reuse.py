@@ -7,9 +7,10 @@ import pytest
 from airflow_provider_vibe.runtime.outcome import ExecutionStatus, NodeOutcome
 from airflow_provider_vibe.runtime.reuse import (
     earlier_runs,
+    kept_again,
+    kept_by,
+    kept_in,
     known_digest,
-    made_by,
-    made_in,
     taken_over,
     with_earlier_runs,
 )
@@ -32,9 +33,24 @@ def test_renamed_node_is_told_by_its_present_id_and_says_who_made_its_result():
     suggestion = {"node_id": "a", "reason": "low_quality_output"}
     outcome = taken_over("b", earlier(replan_suggestion=suggestion), RESULT, "first", "f")
     assert (outcome.node_id, outcome.replan_suggestion["node_id"]) == ("b", "b")
-    assert (made_by(outcome.result, "b"), made_by(RESULT, "b")) == ("a", "b")
-    again = taken_over("c", outcome, outcome.result, "first", "f")
-    assert made_by(again.result, "c") == "a"
+    assert (kept_by(outcome.result, "b"), kept_by(RESULT, "b")) == ("a", "b")
+    again = taken_over("c", outcome, outcome.result, "second", "f")
+    assert kept_by(again.result, "c") == "a"
+
+
+def test_run_that_did_the_work_and_run_that_keeps_the_result_are_told_through_a_lineage():
+    second = taken_over("b", earlier(), RESULT, "first", "f")
+    third = taken_over("b", second, second.result, "second", "f")
+    assert (third.reused_from, kept_in(third.result, "third")) == ("first", "first")
+    kept = kept_again(second.result, "second")
+    third = taken_over("c", second, kept, "second", "f")
+    assert (third.reused_from, kept_in(third.result, "third")) == ("first", "second")
+    assert kept_by(third.result, "c") == "b"
+    assert earlier_runs(third.result) == ["first", "second"]
+
+
+def test_result_that_was_not_taken_over_is_kept_by_its_own_run_without_saying_so():
+    assert kept_again(RESULT, "first") == RESULT
 
 
 def test_work_of_the_earlier_run_is_told_but_not_counted():
@@ -65,9 +81,9 @@ def test_result_that_is_no_object_is_taken_over_as_it_is(result):
     assert taken_over("a", earlier(), result, "first", "f").result == result
 
 
-def test_result_is_made_in_its_own_run_unless_it_says_otherwise():
-    assert made_in(RESULT, {"id": "second"}) == "second"
-    assert made_in({**RESULT, "reused_from": "first"}, {"id": "second"}) == "first"
+def test_result_is_kept_in_its_own_run_unless_it_says_otherwise():
+    assert kept_in(RESULT, "second") == "second"
+    assert kept_in({**RESULT, "reused_from": "first"}, "second") == "first"
 
 
 def test_only_a_composite_tells_its_digest_itself():

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
 
-from airflow_provider_vibe.dag.replanning.case import Case, approved_proposal
+from airflow_provider_vibe.dag.replanning.case import Case, approved_proposal, left_by
 from airflow_provider_vibe.dag.replanning.places import is_parsed, place_of
 from airflow_provider_vibe.operators.earlier import REUSE_PARAM
 from airflow_provider_vibe.operators.replan import LINEAGE_KEY
 from airflow_provider_vibe.plan.identity import plan_digest
 from airflow_provider_vibe.plan.problems import PlanError
-from airflow_provider_vibe.replan.applying import NotApproved, NotWritable, PlanChanged, apply, patch_of
+from airflow_provider_vibe.replan.applying import (
+    NotApproved,
+    NotWritable,
+    PlanChanged,
+    apply,
+    patch_of,
+    plan_at,
+)
 from airflow_provider_vibe.settings import Settings
 from airflow_provider_vibe.tools.artifacts import save_artifact
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_vibe.plan.models import WorkflowPlan
     from airflow_provider_vibe.replan.proposal import Proposal
 
 LONGEST_PARSE_SECONDS = 3600
 """After so long without the new revision there is something wrong with the dag-processor."""
+
+RUN_KEY = "vibe_rerun"
+"""What the state store of the task says the run is called that it starts."""
 
 
 class VibeApplyOperator(BaseOperator):
@@ -51,11 +63,14 @@ class VibeApplyOperator(BaseOperator):
         place = place_of(case, context)
         try:
             if place.why_not:
-                raise NotWritable(place.why_not, patch_of(proposal, place.path, rules))
+                raise NotWritable(place.why_not)
             applied = apply(proposal, place.path, approved=digest, rules=rules)
         except NotWritable as error:
-            uri = self._leave(proposal, place.path, error.patch, context)
-            raise AirflowSkipException(f"{error}; the patch is {uri}") from None
+            patch = patch_of(proposal, place.path, rules, root=place.root)
+            uri = self._leave(proposal, place.path, patch, context)
+            raise AirflowSkipException(
+                f"{error}; the patch is {uri}, for 'git apply' in {place.root}"
+            ) from None
         except (NotApproved, PlanChanged, PlanError) as error:
             raise AirflowFailException(str(error)) from None
         self.log.info("%s is revision %d now", applied.path, applied.revision)
@@ -84,6 +99,9 @@ class VibeApplyOperator(BaseOperator):
 class VibeRerunOperator(BaseSensorOperator):
     """Waits until Airflow knows the new revision, then starts one run of it that reuses the run before.
 
+    However many cases lead to the same revision, it is run once. Skipped when another revision has taken its
+    place meanwhile.
+
     :param case: ``{"dag_id", "run_id"}`` of the run.
     """
 
@@ -95,20 +113,23 @@ class VibeRerunOperator(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """Look once; starts the run when the revision is there."""
-        case, rules, ti = Case.read(self.case, context), Settings.from_airflow().rules, context["ti"]
-        proposal, digest = approved_proposal(context)
-        run_id = f"replan__{digest[:16]}"
-        if ti.get_dr_count(dag_id=case.dag_id, run_ids=[run_id]):
+        case, rules = Case.read(self.case, context), Settings.from_airflow().rules
+        proposal, _ = approved_proposal(context)
+        plan = proposal.plan(rules)
+        run_id = self._run_id(case, plan, context)
+        if _exists(case.dag_id, run_id, context):
             self.log.info("run %s has been started already", run_id)
             return True
-        if not is_parsed(case, proposal.plan(rules), context):
-            self.log.info("Airflow does not know revision %d yet", proposal.revision)
+        if not is_parsed(case, plan, context):
+            if plan_digest(plan_at(place_of(case, context).path, rules)) != plan_digest(plan):
+                raise AirflowSkipException(f"revision {plan.revision} is not the plan any more")
+            self.log.info("Airflow does not know revision %d yet", plan.revision)
             return False
         raise DagRunTriggerException(
             trigger_dag_id=case.dag_id,
             dag_run_id=run_id,
             conf={
-                **case.params,
+                **case.conf,
                 REUSE_PARAM: case.run_id,
                 LINEAGE_KEY: {"lineage": case.lineage, "attempt": case.attempt},
             },
@@ -119,5 +140,24 @@ class VibeRerunOperator(BaseSensorOperator):
             failed_states=[],
             poke_interval=0,
             deferrable=False,
-            note=f"Revision {proposal.revision}, after {case.run_id}",
+            note=f"Revision {plan.revision}, after {case.run_id}",
         )
+
+    def _run_id(self, case: Case, plan: WorkflowPlan, context: Context) -> str:
+        """The id of the run, the same at each look.
+
+        It is made of the plan. Where this case has written the plan, a run of that id is one of another time:
+        the plan was this one before, and was set back.
+        """
+        store, first = context["task_state_store"], f"replan__{plan_digest(plan)[:16]}"
+        if not isinstance(run_id := store.get(RUN_KEY), str):
+            is_new = not left_by("apply", context)["already"]
+            further = (f"{first}-{number}" for number in count(2))
+            free = (each for each in chain([first], further) if not _exists(case.dag_id, each, context))
+            run_id = next(free) if is_new else first
+            store.set(RUN_KEY, run_id)
+        return run_id
+
+
+def _exists(dag_id: str, run_id: str, context: Context) -> bool:
+    return bool(context["ti"].get_dr_count(dag_id=dag_id, run_ids=[run_id]))

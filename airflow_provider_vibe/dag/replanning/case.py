@@ -32,7 +32,7 @@ class Case:
     :param run_id: the run.
     :param plan: what it ran.
     :param plan_file: where the plan stood when its DAG was parsed; None when that is not known.
-    :param params: the parameters that the run was given.
+    :param conf: what the run was started with.
     :param lineage: the run that the first of these replans followed.
     :param attempt: the how manieth of them this one is, from 1.
     :param result: what came of the run.
@@ -42,7 +42,7 @@ class Case:
     run_id: str
     plan: WorkflowPlan
     plan_file: str | None
-    params: Mapping[str, Any]
+    conf: Mapping[str, Any]
     lineage: str
     attempt: int
     result: ExecutionResult
@@ -69,7 +69,7 @@ class Case:
             run_id=named["run_id"],
             plan=WorkflowPlan.model_validate(told["plan"]),
             plan_file=told["plan_file"],
-            params=told["params"],
+            conf=told["conf"],
             lineage=told["lineage"],
             attempt=told["attempt"],
             result=ExecutionResult.model_validate(result),

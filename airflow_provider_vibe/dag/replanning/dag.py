@@ -39,7 +39,7 @@ def replan_dag(
         "description": "Makes the next revision of a plan from what a run of it suggests",
         "doc_md": DOC,
         "tags": ["vibe"],
-        "max_active_runs": 100,  # each that waits for a person is active
+        "max_active_runs": 1000,  # each that waits for a person is active
         **kwargs,
         "default_args": RETRIES | (kwargs.get("default_args") or {}),
     }
@@ -48,7 +48,7 @@ def replan_dag(
         @task_group(group_id=GROUP)
         def one_case(case: Any) -> None:
             (
-                VibeProposeOperator(task_id="propose", case=case)
+                VibeProposeOperator(task_id="propose", case=case, max_active_tis_per_dag=1)  # cooldowns hold
                 >> VibeApproveOperator(task_id="approve", case=case, response_timeout=approval_timeout)
                 >> VibeApplyOperator(task_id="apply", case=case)
                 >> VibeRerunOperator(task_id="rerun", case=case, poke_interval=RERUN_POKE_SECONDS)

@@ -30,10 +30,12 @@ class Place:
     """Where the file of a plan is.
 
     :param path: the file.
+    :param root: the folder of its bundle.
     :param why_not: why it is not to be written here; None when it may be.
     """
 
     path: Path
+    root: Path
     why_not: str | None = None
 
 
@@ -46,12 +48,13 @@ def place_of(case: Case, context: Context) -> Place:
     """
     bundle = _bundle(case, context)
     if isinstance(bundle, VibePlanBundle):
-        return Place(_find(bundle.folder, case.plan.id))
+        return Place(_find(bundle.folder, case.plan.id), bundle.folder)
     if not bundle.supports_versioning:
-        return Place(Path(case.plan_file)) if case.plan_file else Place(_find(bundle.path, case.plan.id))
+        path = Path(case.plan_file) if case.plan_file else _find(bundle.path, case.plan.id)
+        return Place(path, bundle.path)
     bundle.initialize()
     why_not = f"the bundle {quoted(bundle.name)} is not where its files are changed"
-    return Place(_find(bundle.path, case.plan.id), why_not)
+    return Place(_find(bundle.path, case.plan.id), bundle.path, why_not)
 
 
 def is_parsed(case: Case, plan: WorkflowPlan, context: Context) -> bool:

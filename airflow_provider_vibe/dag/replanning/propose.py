@@ -8,10 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_vibe.dag.replanning.case import Case, connection_called
+from airflow_provider_vibe.dag.replanning.places import place_of
 from airflow_provider_vibe.operators.replan import REPLAN_ASSET
+from airflow_provider_vibe.plan.identity import plan_digest
+from airflow_provider_vibe.replan.applying import PlanChanged, plan_at
 from airflow_provider_vibe.replan.decision import Step, decide, held_back
 from airflow_provider_vibe.replan.markdown import as_markdown
 from airflow_provider_vibe.replan.planner import ModelPlanner, NoPlan
@@ -22,8 +26,6 @@ from airflow_provider_vibe.tools.models.connection import default_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from airflow_provider_vibe.replan.answering import Planner
 
 
 class VibeGatherOperator(BaseOperator):
@@ -44,7 +46,13 @@ class VibeGatherOperator(BaseOperator):
             for each in told
             if each.get("dag_id") and each.get("run_id")
         ]
-        return [{"dag_id": dag_id, "run_id": run_id} for dag_id, run_id in dict.fromkeys(cases)]
+        found = [{"dag_id": dag_id, "run_id": run_id} for dag_id, run_id in dict.fromkeys(cases)]
+        most = conf.getint("core", "max_map_length", fallback=1024)
+        if len(found) > most:
+            self.log.warning(
+                "only the last %d of %d runs are looked at: [core] max_map_length", most, len(found)
+            )
+        return found[-most:]
 
 
 class VibeProposeOperator(BaseOperator):
@@ -66,7 +74,7 @@ class VibeProposeOperator(BaseOperator):
         case, settings = Case.read(self.case, context), Settings.from_airflow()
         last = LastReplan(case, context)
         since = last.seconds_ago()
-        if reason := held_back(case.plan.replan, case.attempt, since):
+        if reason := held_back(case.plan.replan, case.attempt, since) or _superseded(case, settings, context):
             raise AirflowSkipException(reason)
         proposal = self._proposal(case, settings, context["ti"])
         decision = decide(proposal, case.plan.replan, since)
@@ -86,40 +94,55 @@ class VibeProposeOperator(BaseOperator):
             lineage=case.lineage,
             attempt=case.attempt,
         )
+        planner = configured_planner(settings)
         try:
-            return make(planner=configured_planner(settings))
+            return make(planner=planner)
         except Exception as error:
             is_hopeless = isinstance(error, NoPlan) or kind_of(error) in HOPELESS
             if not is_hopeless and ti.try_number <= ti.max_tries:
                 raise
             self.log.warning("without the model: %s", message_of(error))
             return make()
+        finally:
+            if planner is not None:
+                self.log.info("what the model has used: %s", planner.usage.as_json())
 
 
 class LastReplan:
     """When a plan was last replanned, kept in the state store of the asset.
 
-    :param case: the run in question; a task of it that is tried again does not hold itself back.
-    :param context: Airflow's task context.
+    :param case: the run in question.
+    :param context: Airflow's task context; a task that is tried again does not hold itself back.
     """
 
     def __init__(self, case: Case, context: Context) -> None:
         self._store = context["asset_state_store"][REPLAN_ASSET]
         self._key = case.dag_id
-        self._run = case.run_id
+        self._by = f"{context['dag_run'].run_id} {context['ti'].map_index}"
 
     def seconds_ago(self) -> float | None:
-        """How long ago; None when it never was, or only for this run."""
+        """How long ago; None when it never was, or only by this task."""
         known = self._store.get(self._key)
-        if not isinstance(known, dict) or known.get("run_id") == self._run:
+        if not isinstance(known, dict) or known.get("by") == self._by:
             return None
         return (datetime.now(UTC) - datetime.fromisoformat(str(known["at"]))).total_seconds()
 
     def is_now(self) -> None:
         """Keep this moment."""
-        self._store.set(self._key, {"run_id": self._run, "at": datetime.now(UTC).isoformat()})
+        self._store.set(self._key, {"by": self._by, "at": datetime.now(UTC).isoformat()})
 
 
-def configured_planner(settings: Settings) -> Planner | None:
+def _superseded(case: Case, settings: Settings, context: Context) -> str | None:
+    """Why there is no use in a proposal: it is good for no other plan than the one that ran."""
+    try:
+        now = plan_at(place_of(case, context).path, settings.rules)
+    except PlanChanged as error:
+        return str(error)
+    if plan_digest(now) == plan_digest(case.plan):
+        return None
+    return f"the plan is not the one any more that ran: its revision is {now.revision} now"
+
+
+def configured_planner(settings: Settings) -> ModelPlanner | None:
     """The model that may rewrite a plan, where there is a connection for it."""
     return ModelPlanner(settings) if connection_called(default_connection()) else None
