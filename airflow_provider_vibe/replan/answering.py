@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from airflow_provider_vibe.plan.graph import walk
+from airflow_provider_vibe.plan.identity import canonical_json
 from airflow_provider_vibe.plan.models import WorkflowNode, WorkflowPlan
-from airflow_provider_vibe.plan.problems import did_you_mean, one_line, quoted
-from airflow_provider_vibe.replan.diff import Frozen
+from airflow_provider_vibe.plan.problems import PlanError, Pointer, did_you_mean, one_line, quoted
+from airflow_provider_vibe.plan.reading import examine
+from airflow_provider_vibe.plan.rules import PlanRules
+from airflow_provider_vibe.replan.diff import Frozen, diff_plans
 from airflow_provider_vibe.replan.facts import RunFacts
 from airflow_provider_vibe.replan.strategies import SPLITTING, STRATEGIES, Unchanged
+from airflow_provider_vibe.replan.writing import plan_data, written
 
 Suggestion = Mapping[str, Any]
 """As the feedback of a run has them: ``node_id``, ``suggested_changes``, and why."""
@@ -64,9 +68,46 @@ def answer(
     if planner is None or not left:
         return changed, tuple(notes)
     planned = planner.propose(changed, left)
+    undone = _undone(plan, changed, planned)
     return planned, tuple(
-        note if note.node_id in helped else _of_planner(note, changed, planned) for note in notes
+        _kept_by_planner(note, undone) if note.node_id in helped else _of_planner(note, changed, planned)
+        for note in notes
     )
+
+
+def _undone(plan: WorkflowPlan, changed: WorkflowPlan, planned: WorkflowPlan) -> set[str]:
+    """The nodes of which a planner has not left everything as the strategies had changed it."""
+    wanted, made = _changes_by_node(plan, changed), _changes_by_node(plan, planned)
+    return {node_id for node_id, changes in wanted.items() if not changes <= made.get(node_id, set())}
+
+
+def _changes_by_node(old: WorkflowPlan, new: WorkflowPlan) -> dict[str, set[str]]:
+    """What is changed of each node, value by value, and which new ones it holds."""
+    diff = diff_plans(old, new)
+    found = {
+        node.id: {leaf for change in node.changes for leaf in _leaves(change.path, change.new)}
+        for node in diff.changed
+    }
+    for node in diff.added:
+        if node.parent is not None:
+            found.setdefault(node.parent, set()).add(canonical_json([node.id, node.content]))
+    return found
+
+
+def _leaves(path: Pointer, value: Any) -> Iterator[str]:
+    """Every single value in *value*, which stands at *path*, with its own place."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves((*path, key), item)
+    else:
+        yield canonical_json([path, value])
+
+
+def _kept_by_planner(note: Note, undone: set[str]) -> Note:
+    """What became of a node's changes by strategies when a planner had rewritten the plan."""
+    if note.reason is not None or note.node_id not in undone:
+        return note
+    return note.model_copy(update={"reason": "the model has undone it, or made something else of it"})
 
 
 def _of_planner(note: Note, before: WorkflowPlan, after: WorkflowPlan) -> Note:
@@ -83,10 +124,22 @@ def _words_of(node_id: str, plan: WorkflowPlan) -> WorkflowNode | None:
 def _by_strategies(
     plan: WorkflowPlan, suggestions: Sequence[Suggestion], facts: RunFacts
 ) -> tuple[WorkflowPlan, list[Note]]:
+    """What all strategies together make of a plan; those whose change would not run are left out."""
+    changed, notes = _one_by_one(plan, suggestions, facts, each_is_read=False)
+    if isinstance(_if_it_reads(changed, facts.settings.rules), Unchanged):  # seldom, and reading takes time
+        return _one_by_one(plan, suggestions, facts, each_is_read=True)
+    return changed, notes
+
+
+def _one_by_one(
+    plan: WorkflowPlan, suggestions: Sequence[Suggestion], facts: RunFacts, *, each_is_read: bool
+) -> tuple[WorkflowPlan, list[Note]]:
     notes: list[Note] = []
     changed_nodes: set[str] = set()
     for node_id, change in sorted(_suggested(suggestions), key=lambda pair: pair[1] in SPLITTING):
         outcome = _outcome(plan, node_id, change, facts, node_id in changed_nodes)
+        if each_is_read and not isinstance(outcome, Unchanged):
+            outcome = _if_it_reads(outcome, facts.settings.rules)
         if isinstance(outcome, Unchanged):
             notes.append(Note(node_id=node_id, change=change, reason=str(outcome)))
             continue
@@ -117,3 +170,15 @@ def _outcome(
     if change in SPLITTING and is_changed:
         return Unchanged("something gentler has changed already")
     return strategy(plan, node_id, facts)
+
+
+def _if_it_reads(plan: WorkflowPlan, rules: PlanRules) -> WorkflowPlan | Unchanged:
+    """*plan*, unless it breaks a rule or a limit that holds for plan files."""
+    name = "strategy.vibe.json"
+    text = written(plan_data(plan), name, rules.limits.max_plan_bytes)
+    try:
+        examine(text.encode("utf-8", "surrogatepass"), name, rules).plan_or_raise()
+    except PlanError as error:
+        first = next(problem for problem in error.problems if not problem.is_warning)
+        return Unchanged(f"the plan that it makes would not run: {first.message}")
+    return plan

@@ -20,10 +20,17 @@ from airflow_provider_vibe.replan.capabilities import (
 from airflow_provider_vibe.replan.diff import Frozen
 from airflow_provider_vibe.replan.safeguards import (
     CONSEQUENCE,
+    GETS,
+    JUDGED_BY,
     MOST,
+    OF_WORK,
+    PARAM,
+    SCHEDULE,
     STRICTNESS,
     WAITS_FOR,
-    WEIGHT,
+    WITH_ANOTHER,
+    WORDING,
+    WORK,
     safeguards_of,
 )
 from airflow_provider_vibe.settings import Settings
@@ -59,10 +66,19 @@ _NEW, _CHANGED, _GONE = "{kind}{of}: {new}", "{kind}{of}: {new} (was {old})", "{
 _SENTENCES = {
     NODE: "node '{subject}' is new: {new}",
     "outputs read": "'{subject}' now gets the output of {new}",
+    "references": "'{subject}' now reads {new}",
+    "references of the vibe": "the vibe, which every tool is given, now reads {new}",
     "inputs": "what decides what the tool of '{subject}' does: {new} (was {old})",
     "what reaches it": "what reaches the tool of '{subject}' has changed",
+    "content": "what the tool of '{subject}' gives on as it is has changed",
+    WORK: "node '{subject}' is gone",
+    PARAM: "the param '{subject}' is gone",
+    SCHEDULE: "the schedule is gone, or another one: {old}",
+    GETS: "'{subject}' no longer gets the output of {old}",
     "validation": "the validation by '{subject}' is gone, or another one: {old}",
     WAITS_FOR: "'{subject}' no longer waits for {old}",
+    WORDING: "the model of '{subject}', which comes after a gate, is asked for something else",
+    JUDGED_BY: "who judges for '{subject}' is told another vibe",
 }
 
 
@@ -107,8 +123,8 @@ def _gained(old: Mapping[Key, Level], new: Mapping[Key, Level]) -> Iterator[Loos
 
 def _dropped(old: Mapping[Key, Level], new: Mapping[Key, Level], left: set[str]) -> Iterator[Loosening]:
     for key, level in old.items():
-        is_moot = key[0] == WAITS_FOR and key[1] not in left  # what is not done need wait for nothing
-        is_told = key[0] == WEIGHT and key not in new  # as the check that is gone
+        is_moot = key[0] in OF_WORK and key[1] not in left  # what is not done need wait for nothing
+        is_told = key[0] in WITH_ANOTHER and key not in new
         if not is_moot and not is_told and not _within(level, new.get(key)):
             yield _loosening("dropped", key, level, new.get(key))
 

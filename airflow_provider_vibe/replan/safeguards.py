@@ -1,13 +1,13 @@
-"""What holds a plan back: checks, validations, what waits for them, and who approves a replan."""
+"""What holds a plan back, and what it promises: its work, checks, validations, and who approves a replan."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from airflow_provider_vibe.plan.identity import canonical_json
+from airflow_provider_vibe.plan.identity import canonical_json, sha256
 from airflow_provider_vibe.plan.models import (
-    NodeType,
     OnFail,
     QualityCheck,
     ReplanMode,
@@ -16,26 +16,31 @@ from airflow_provider_vibe.plan.models import (
 from airflow_provider_vibe.replan import steering
 from airflow_provider_vibe.replan.capabilities import Key, Level, PlanView
 from airflow_provider_vibe.replan.effective import tool_of
+from airflow_provider_vibe.tools.builtin import MODEL_TOOLS
 
 STRICTNESS = {ReplanMode.AUTO: 0.0, ReplanMode.APPROVE: 1.0, ReplanMode.PROPOSE: 2.0, ReplanMode.OFF: 3.0}
 CONSEQUENCE = {OnFail.SUGGEST: 0.0, OnFail.RETRY: 1.0, OnFail.FAIL: 2.0}
 
-WAITS_FOR, CHECK, MOST, WEIGHT = "gates", "check", "check of at most", "weight"
-"""Kinds of safeguards: the gates a node waits for, what a check asks for, and how much it counts."""
+CHECK, MOST, WEIGHT = "check", "check of at most", "weight"
+"""Kinds of safeguards: what a check asks for, and how much it counts beside the weightiest one."""
+
+WORK, PARAM, SCHEDULE = "work", "param kept", "schedule kept"
+"""Kinds of safeguards: a node, a parameter, and when the plan runs by itself, which nobody drops unasked."""
+
+WAITS_FOR, GETS = "gates", "gets"
+OF_WORK = frozenset({WAITS_FOR, GETS})
+"""Kinds of safeguards that mean nothing without their node: what it waits for, and what it is given."""
+
+WORDING, JUDGED_BY = "words behind a gate", "vibe of its judge"
+WITH_ANOTHER = frozenset({WEIGHT, WORDING, JUDGED_BY})
+"""Kinds of safeguards that go only where a check, a validation, a gate or a tool does, which is told."""
 
 Safeguards = Iterator[tuple[Key, Level]]
 
 
 def safeguards_of(view: PlanView) -> dict[Key, Level]:
     """What holds a plan back, each by a level."""
-    found: dict[Key, Level] = {}
-    for collect in _COLLECTORS:
-        for key, level in collect(view):
-            before = found.get(key)
-            # of two checks of a kind the stricter one decides
-            is_stricter = isinstance(before, float) and isinstance(level, float) and before > level
-            found[key] = before if is_stricter and before is not None else level
-    return found
+    return {key: level for collect in _COLLECTORS for key, level in collect(view)}
 
 
 def _whole(view: PlanView) -> Safeguards:
@@ -44,16 +49,40 @@ def _whole(view: PlanView) -> Safeguards:
     yield ("seconds between replans", ""), float(replan.cooldown)
     for constraint in view.plan.source_vibe.constraints:
         yield ("constraint", constraint), 1.0
+    if view.plan.schedule is not None:
+        said = view.plan.schedule.model_dump(mode="json", exclude_defaults=True)
+        yield (SCHEDULE, ""), frozenset({canonical_json(said)})
+    for name in view.plan.params:  # the one called 'simulate' keeps models from being asked
+        yield (PARAM, name), 1.0
+
+
+def _work(view: PlanView) -> Safeguards:
+    """The nodes there are, and what each of them gets."""
+    for node in view.nodes:
+        yield (WORK, node.id), 1.0
+        yield (GETS, node.id), frozenset(view.meanings.sources[node.id])
 
 
 def _checks(view: PlanView) -> Safeguards:
     for node in view.nodes:
         if node.checks:
             yield ("on_fail", node.id), CONSEQUENCE[node.on_fail]
-        for check in node.checks:
-            for kind, what, level in _measures(check, view):
-                yield (kind, f"{node.id}: {what}"), level
-                yield (WEIGHT, f"{node.id}: {what}"), check.weight
+        is_judge = steering.refuses(node, view.settings) and tool_of(node, view.settings) in MODEL_TOOLS
+        if is_judge or any(check.judge for check in node.checks):
+            yield (JUDGED_BY, node.id), frozenset({sha256(canonical_json(view.vibe))})
+        heaviest = max((check.weight for check in node.checks), default=1.0)
+        for (kind, what), (level, weight) in _strictest(node, view).items():
+            yield (kind, f"{node.id}: {what}"), level
+            yield (WEIGHT, f"{node.id}: {what}"), weight / heaviest
+
+
+def _strictest(node: WorkflowNode, view: PlanView) -> dict[tuple[str, str], tuple[float, float]]:
+    """What the checks of a node ask for, how much, and how much that counts; the strictest one decides."""
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for check in node.checks:
+        for kind, what, level in _measures(check, view):
+            found[kind, what] = max((level, check.weight), found.get((kind, what), (-math.inf, 0.0)))
+    return found
 
 
 def _measures(check: QualityCheck, view: PlanView) -> Iterator[tuple[str, str, float]]:
@@ -86,22 +115,25 @@ def _exactly(asked: Any, view: PlanView) -> str:
 
 
 def _gates(view: PlanView) -> Safeguards:
-    """The nodes whose failure holds others back on purpose, and who waits for them."""
+    """The nodes whose failure holds others back on purpose, who waits for them, and what comes after them."""
+    gates_before = _gates_before(view)
     for node in view.nodes:
-        if node.type == NodeType.VALIDATE:
+        if steering.refuses(node, view.settings):
             said = node.model_dump(mode="json", include={"description", "parameters"})
             whose = sorted(set(node.dependencies))
             yield ("validation", node.id), frozenset({canonical_json([said, whose])})
         elif not steering.is_known(node, view.settings):  # it may be what asks a person
             yield ("gate", node.id), frozenset({str(tool_of(node, view.settings))})
-    for node_id, gates in _gates_before(view).items():
-        if gates:
-            yield (WAITS_FOR, node_id), gates
+        if gates := gates_before[node.id]:
+            yield (WAITS_FOR, node.id), gates
+            if tool_of(node, view.settings) in steering.WRITERS:  # nobody holds it against anything any more
+                told = [steering.content_of(node, view.settings), view.vibe]
+                yield (WORDING, node.id), frozenset({sha256(canonical_json(told))})
 
 
 def _is_gate(node: WorkflowNode, view: PlanView) -> bool:
-    refuses = bool(node.checks) and node.on_fail is not OnFail.SUGGEST
-    return refuses or node.type == NodeType.VALIDATE or not steering.is_known(node, view.settings)
+    is_checked = bool(node.checks) and node.on_fail is not OnFail.SUGGEST
+    return is_checked or steering.refuses(node, view.settings) or not steering.is_known(node, view.settings)
 
 
 def _gates_before(view: PlanView) -> dict[str, frozenset[str]]:
@@ -123,4 +155,4 @@ def _gates_before(view: PlanView) -> dict[str, frozenset[str]]:
     }
 
 
-_COLLECTORS: tuple[Callable[[PlanView], Safeguards], ...] = (_whole, _checks, _gates)
+_COLLECTORS: tuple[Callable[[PlanView], Safeguards], ...] = (_whole, _work, _checks, _gates)

@@ -12,26 +12,34 @@ from airflow_provider_vibe.plan.identity import canonical_json, sha256
 from airflow_provider_vibe.plan.models import NodeType, OnFail, RunSettings, WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.plan.problems import VibeError, quoted
 from airflow_provider_vibe.replan.editing import with_inputs, with_node
-from airflow_provider_vibe.replan.effective import tool_inputs_of
+from airflow_provider_vibe.replan.effective import tool_inputs_of, tool_of
 from airflow_provider_vibe.replan.meaning import references_in
+from airflow_provider_vibe.replan.steering import CONTENT_INPUTS
+from airflow_provider_vibe.settings import Settings
+from airflow_provider_vibe.tools.builtin.previous import SEPARATOR
 
 MOST_PARTS = 8
+
+LISTS = {"combine": "pieces"}
+"""Of the built-in tools those whose list can be spread over several calls: what they make, one below the
+other as a composite gathers it, is what one call makes of the whole. Of others a person judges that."""
 
 
 class CannotSplit(VibeError):
     """A node that cannot be split, and why, as the rest of a sentence about it."""
 
 
-def split_node(plan: WorkflowPlan, node_id: str) -> WorkflowPlan:
+def split_node(plan: WorkflowPlan, node_id: str, settings: Settings) -> WorkflowPlan:
     """*plan* with the list of inputs of a node spread over children of it, at most :data:`MOST_PARTS`.
 
     The node stays, as a composite, so whoever depends on it or reads its text still does. The id of a child
     comes from its part of the list, so a part that stays keeps its id when the others change.
 
-    :raises CannotSplit: it has no list that can be split, or others need more of its output than its text.
+    :raises CannotSplit: it has no list that can be split, its parts would not make the same together, or
+        others need more of its output than its text.
     """
     node = PlanGraph(plan.root_nodes).nodes[node_id]
-    name, items = _list_of_inputs(node)
+    name, items = _list_of_inputs(node, settings)
     _check_readers(plan, node_id)
     parts = list(_parts(items))
     ids = _ids(plan, node_id, parts)
@@ -41,19 +49,22 @@ def split_node(plan: WorkflowPlan, node_id: str) -> WorkflowPlan:
     return with_node(plan, node_id, lambda node: _composite(node, children))
 
 
-def _list_of_inputs(node: WorkflowNode) -> tuple[str, list[Any]]:
+def _list_of_inputs(node: WorkflowNode, settings: Settings) -> tuple[str, list[Any]]:
     if node.type in (NodeType.COMPOSITE, NodeType.VALIDATE) or node.children:
         kind = "it has children" if node.children else f"it is a node of type {node.type}"
         raise CannotSplit(f"{kind}, whose work is not a list of inputs")
-    lists = {
-        name: value
-        for name, value in tool_inputs_of(node).items()
-        if isinstance(value, list) and len(value) > 1
-    }
-    if len(lists) != 1:
-        found = f"{len(lists)} of its inputs are" if lists else "none of its inputs is"
+    tool, inputs = tool_of(node, settings), tool_inputs_of(node)
+    if tool in CONTENT_INPUTS and tool not in LISTS:
+        raise CannotSplit(f"what {quoted(tool)} makes of parts of a list is not what it makes of the whole")
+    lists = [name for name, value in inputs.items() if isinstance(value, list) and len(value) > 1]
+    names = [name for name in lists if name == LISTS.get(tool, name)] if tool is not None else []
+    if len(names) != 1:
+        found = f"{len(names)} of its inputs are" if names else "none of its inputs is"
         raise CannotSplit(f"{found} a list of several items, so it is not clear what to split")
-    return next(iter(lists.items()))
+    name = names[0]
+    if tool in LISTS and (inputs.get("separator", SEPARATOR) != SEPARATOR or inputs.get("order")):
+        raise CannotSplit("its 'separator' and 'order' are for the whole list, which its parts do not see")
+    return name, inputs[name]
 
 
 def _check_readers(plan: WorkflowPlan, node_id: str) -> None:

@@ -30,6 +30,8 @@ LONGEST_DELAY = 600.0
 MOST_TOKENS = 64_000
 MORE_WORDS = 1.5
 
+NO_WORK = "it does no work of its own, and nothing judges its output"
+
 SIZE_INPUTS = {"feed_read": "limit", "http_get": "max_bytes", "read_file": "max_bytes", "keywords": "top"}
 """By tool, the input that says how much it takes in or gives out."""
 
@@ -45,7 +47,10 @@ Strategy = Callable[[WorkflowPlan, str, RunFacts], WorkflowPlan | Unchanged]
 
 def increase_timeout(plan: WorkflowPlan, node_id: str, facts: RunFacts) -> WorkflowPlan | Unchanged:
     """Twice the time, up to a day."""
-    timeout = timeout_of(plan, _node(plan, node_id), facts.settings)
+    node = _node(plan, node_id)
+    timeout = timeout_of(plan, node, facts.settings)
+    if _is_idle(node, facts):
+        return Unchanged(NO_WORK)
     if timeout is None:
         return Unchanged("it has no timeout that could be raised")
     if timeout >= LONGEST_TIMEOUT:
@@ -59,6 +64,8 @@ def retry_with_backoff(plan: WorkflowPlan, node_id: str, facts: RunFacts) -> Wor
     node = _node(plan, node_id)
     retries = retries_of(plan, node, facts.settings)
     delay = retry_delay_of(plan, node, facts.settings)
+    if _is_idle(node, facts):
+        return Unchanged(NO_WORK)
     if retries >= MOST_RETRIES:
         return Unchanged(f"it is tried again {retries} times already")
     more = min(retries + 2, MOST_RETRIES)
@@ -82,7 +89,7 @@ def use_alternative_endpoint(plan: WorkflowPlan, node_id: str, facts: RunFacts) 
 def break_into_smaller_tasks(plan: WorkflowPlan, node_id: str, facts: RunFacts) -> WorkflowPlan | Unchanged:
     """A child for each part of the list of inputs."""
     try:
-        return split_node(plan, node_id)
+        return split_node(plan, node_id, facts.settings)
     except CannotSplit as error:
         return Unchanged(str(error))
 
@@ -150,3 +157,8 @@ SPLITTING = frozenset({"break_into_smaller_tasks", "parallelize_subtasks"})
 
 def _node(plan: WorkflowPlan, node_id: str) -> WorkflowNode:
     return PlanGraph(plan.root_nodes).nodes[node_id]
+
+
+def _is_idle(node: WorkflowNode, facts: RunFacts) -> bool:
+    """Whether there is nothing in a node that can fail or take its time: no tool, and no check."""
+    return tool_of(node, facts.settings) is None and not node.checks

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.replan.plans import NEWS, all_nodes
+from tests.replan.plans import CAREFUL, NEWS, all_nodes, without
 
 MODES = ("auto", "approve", "propose", "off")
 CONSEQUENCES = ("suggest", "retry", "fail")
@@ -16,15 +16,28 @@ CONSEQUENCES = ("suggest", "retry", "fail")
 Data = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
-texts = st.sampled_from(["Short", "On ${params.topic}", "See https://evil.example/x", "Of ${nodes.a.text}"])
-small = st.integers(0, 9)
-checks = st.one_of(
-    st.builds(lambda n: {"min_words": n + 1}, small),
-    st.builds(lambda n: {"max_words": 100 + n}, small),
-    st.builds(lambda word: {"must_contain": [word]}, st.sampled_from(["tea", "cup"])),
-    st.builds(lambda score: {"judge": {"rubric": "Good", "pass_score": score}}, st.sampled_from([0.2, 0.8])),
-    st.just({"not_placeholder": True}),
+texts = st.sampled_from(
+    [
+        *("Short", "On ${params.topic}", "See https://evil.example/x", "With ${params.key}", "${vibe.style}"),
+        *("Of ${nodes.a.text}", "Of ${nodes.fetch.text}", "Of ${nodes.draft.text}"),
+    ]
 )
+small = st.integers(0, 9)
+weights = st.sampled_from([{}, {}, {"weight": 0.5}, {"weight": 100}])
+checks = st.builds(
+    lambda check, weight: {**check, **weight},
+    st.one_of(
+        st.builds(lambda n: {"min_words": n + 1}, small),
+        st.builds(lambda n: {"max_words": 100 + n}, small),
+        st.builds(lambda word: {"must_contain": [word]}, st.sampled_from(["tea", "cup"])),
+        st.builds(
+            lambda score: {"judge": {"rubric": "Good", "pass_score": score}}, st.sampled_from([0.2, 0.8])
+        ),
+        st.just({"not_placeholder": True}),
+    ),
+    weights,
+)
+strict = {"strict": st.booleans(), "text": texts}
 inputs = {
     "http_get": st.fixed_dictionaries(
         {"url": st.sampled_from(["https://a.example/", "https://b.example/", "https://${nodes.a.text}/"])}
@@ -34,17 +47,22 @@ inputs = {
         {"prompt": texts},
         optional={"max_tokens": st.sampled_from([10, 1000]), "connection": st.sampled_from(["one", "two"])},
     ),
-    "text_rules": st.fixed_dictionaries({"banned": st.lists(st.sampled_from(["x", "y"]), max_size=2)}),
+    "llm_validate": st.fixed_dictionaries({"rubric": st.sampled_from(["Kind", "Any"])}, optional=strict),
+    "text_rules": st.fixed_dictionaries(
+        {"banned": st.lists(st.sampled_from(["x", "y"]), max_size=2)}, optional=strict
+    ),
     "write_file": st.fixed_dictionaries({"name": st.sampled_from(["a.md", "b.md"]), "text": texts}),
     "publish": st.fixed_dictionaries({"text": texts}),
 }
+CONTENT = ("prompt", "text", "pieces")
 
 
 @st.composite
 def works(draw: st.DrawFn) -> dict[str, Any]:
     """The work of a node: a tool with its inputs, checks, and how it is run."""
     tool = draw(st.sampled_from(sorted(inputs)))
-    kinds = ["validate"] if tool == "text_rules" else ["analyze", "generate", "transform"]
+    judging = ["validate"] if tool in ("text_rules", "llm_validate") else []
+    kinds = [*judging, "analyze", "generate", "transform"]
     found = draw(st.lists(checks, max_size=2))
     run = st.fixed_dictionaries(
         {},
@@ -95,6 +113,12 @@ def check_more(draw: Draw, data: Data, bin_: list[Data]) -> None:
     node["checks"] = [*node.get("checks", []), draw(checks)]
 
 
+def weigh_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    found = [check for node in all_nodes(data) for check in node.get("checks", ())]
+    for check in found and [draw(st.sampled_from(found))]:
+        check["weight"] = draw(st.sampled_from([0.5, 1, 100]))
+
+
 def fail_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
     node = _any_node(draw, data)
     if node.get("checks"):
@@ -119,9 +143,30 @@ def call_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
 
 
 def write_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    """Another text for a tool, here or there."""
+    told = [
+        node["parameters"]["tool_inputs"]
+        for node in all_nodes(data)
+        if "tool_inputs" in node.get("parameters", {})
+    ]
+    told = [given for given in told if set(CONTENT) & set(given)]
+    for given in told and [draw(st.sampled_from(told))]:
+        name = draw(st.sampled_from([each for each in CONTENT if each in given]))
+        given[name] = [draw(texts)] if name == "pieces" else draw(texts)
+
+
+def wait_more(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    node = _any_node(draw, data)
+    others = st.sampled_from([each["id"] for each in all_nodes(data)])
+    node["dependencies"] = list(dict.fromkeys([*node.get("dependencies", []), draw(others)]))
+
+
+def copy_the_draft(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    """The draft is put together of what is there already, so perhaps no model is asked at all."""
     for node in all_nodes(data):
-        if "prompt" in node.get("parameters", {}).get("tool_inputs", {}):
-            node["parameters"]["tool_inputs"]["prompt"] = draw(texts)
+        if node["id"] == "draft":
+            pieces = {"pieces": ["${nodes.fetch.text}"]}
+            node.update(parameters={"tool": "combine", "tool_inputs": pieces}, dependencies=["fetch"])
 
 
 def remove(draw: Draw, data: Data, bin_: list[Data]) -> None:
@@ -160,24 +205,40 @@ def constrain(draw: Draw, data: Data, bin_: list[Data]) -> None:
     data["source_vibe"]["constraints"] = draw(st.lists(words, max_size=3, unique=True))
 
 
+def wish_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    data["source_vibe"][draw(st.sampled_from(["style", "description"]))] = draw(texts)
+
+
 def ask_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
-    data["params"] = {"topic": {"type": "string", "default": draw(st.sampled_from(["tea", "gin"]))}}
+    data["params"]["topic"] = {"type": "string", "default": draw(st.sampled_from(["tea", "gin"]))}
+
+
+def simulate(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    data["params"]["simulate"] = {"type": "boolean", "default": draw(st.booleans())}
+
+
+def ask_less(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    data["params"].pop(draw(st.sampled_from(["key", "simulate", "topic"])), None)
+
+
+def schedule_otherwise(draw: Draw, data: Data, bin_: list[Data]) -> None:
+    data["schedule"] = draw(st.sampled_from([None, {"cron": "0 7 * * *"}, {"cron": "0 7 1 1 *"}]))
 
 
 EDITS = (
+    *(describe, depend, depend_less, wait_more, work_otherwise, call_otherwise, write_otherwise),
     *(
-        describe,
-        depend,
-        depend_less,
+        copy_the_draft,
         check,
         check_less,
         check_more,
+        weigh_otherwise,
         fail_otherwise,
         run_otherwise,
-        work_otherwise,
+        default_otherwise,
     ),
-    *(call_otherwise, write_otherwise, remove, bring_back, add, move, spend, replan_otherwise),
-    *(default_otherwise, constrain, ask_otherwise),
+    *(remove, bring_back, add, move, spend, replan_otherwise, schedule_otherwise),
+    *(constrain, wish_otherwise, ask_otherwise, ask_less, simulate),
 )
 
 
@@ -189,10 +250,12 @@ def edit(draw: Draw, data: Data, bin_: list[Data]) -> None:
 
 @st.composite
 def first_plans(draw: st.DrawFn) -> Data:
-    """The plan of the news, after some changes that somebody made by hand."""
+    """The plan of the news, careful or not, after some changes that somebody made by hand."""
     data = copy.deepcopy(NEWS)
-    if draw(st.integers(0, 3)):
-        data["root_nodes"][-1]["children"].pop()  # the tool to which everything that reaches it matters
+    kind = draw(st.sampled_from(["with an unknown tool", "of known tools", "careful", "careful"]))
+    for by_hand in {"of known tools": [without("post")], "careful": CAREFUL}.get(kind, []):
+        by_hand(data)
+    data["params"]["key"] = {"type": "string", "default": "secret"}
     for _ in range(draw(st.integers(0, 4))):
         edit(draw, data, [])
     data["replan"] = {"mode": "auto", "max_attempts": 3, "cooldown": 60}

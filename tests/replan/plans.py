@@ -14,6 +14,7 @@ from airflow_provider_vibe.settings import Settings
 from airflow_provider_vibe.tools.decorator import tool
 from airflow_provider_vibe.tools.registry import build_registry, load_tools
 from tests.plan.plans import compact
+from tests.plan.plans import node as node_of
 
 
 @tool("publish", description="A tool that this provider knows nothing of")
@@ -132,7 +133,7 @@ def setting(node_id: str | None, *path: str | int, to: Any) -> Edit:
         holder: Any = data if node_id is None else node_in(data, node_id)
         for key in path[:-1]:
             holder = holder[key] if isinstance(holder, list) else holder.setdefault(key, {})
-        holder[path[-1]] = to
+        holder[path[-1]] = copy.deepcopy(to)
 
     return edit
 
@@ -172,6 +173,24 @@ def adding(node: dict[str, Any], parent: str | None = None) -> Edit:
 
     return edit
 
+
+_RULES = {"tool": "text_rules", "tool_inputs": {"banned": ["password"], "strict": True}}
+_POLISH = {"tool_inputs": {"prompt": "Polish it"}}
+CAREFUL: list[Edit] = [
+    without("post"),
+    setting(None, "params", "key", to={"type": "string", "default": "secret"}),
+    setting(None, "params", "simulate", to={"type": "boolean", "default": True}),
+    setting(None, "schedule", to={"cron": "0 7 * * *"}),
+    setting(
+        "draft", "parameters", to={"tool": "combine", "tool_inputs": {"pieces": ["${nodes.fetch.text}"]}}
+    ),
+    adding(node_of("lint", type="analyze", parameters=_RULES, dependencies=["draft"])),
+    adding(node_of("polish", parameters=_POLISH, dependencies=["lint"])),
+    adding(node_of("title", parameters={"tool_inputs": {"prompt": "A title"}})),
+    setting("page", "dependencies", to=["draft", "lint", "title"]),
+    setting("out", "checks", to=[{"judge": {"rubric": "Good", "pass_score": 0.5}}]),
+]
+"""Edits of the plan of the news after which it has whatever somebody may want to get around."""
 
 LETTER: dict[str, Any] = {
     "id": "tea-letter",

@@ -45,7 +45,16 @@ HARMLESS = {
     "more words": [setting("draft", "checks", 0, "min_words", to=90)],
     "fewer words at most": [setting("draft", "checks", 1, "max_words", to=250)],
     "one more phrase": [setting("draft", "checks", 2, "must_contain", to=["cup", "tea", "kettle"])],
-    "a check that counts more": [setting("draft", "checks", 2, "weight", to=2)],
+    "checks that all count more": [setting("draft", "checks", number, "weight", to=2) for number in range(3)],
+    "a check beside others": [lambda data: node_in(data, "draft")["checks"].append({"matches": "."})],
+    "what is read, in other words": [
+        *inputs("draft", prompt="${nodes.fetch.text}: write on it, and nothing but it", system="Be brief"),
+        setting("draft", "description", to="Write a letter"),
+    ],
+    "what fails at once": [
+        setting("page", "checks", to=[{"min_words": 1}]),
+        setting("page", "on_fail", to="fail"),
+    ],
     "a check where there was none": [setting("page", "checks", to=[{"not_placeholder": True}])],
     "checks in another order": [lambda data: node_in(data, "draft")["checks"].reverse()],
     "a phrase in a check of its own": [
@@ -116,6 +125,36 @@ GAINED = {
     "a schedule": ([setting(None, "schedule", to={"cron": "* * * * *"})], "schedule: "),
     "runs at once": ([setting(None, "max_active_runs", to=50)], "runs at once: 50"),
     "more replans": ([setting(None, "replan", "max_attempts", to=9)], "replans in a row: 9 (was 2)"),
+    "a param in a prompt": (
+        inputs("draft", prompt="Write on ${nodes.fetch.text} and ${params.topic}"),
+        "'draft' now reads ${params.topic}",
+    ),
+    "a param in a description": (
+        [setting("page", "description", to="On ${params.topic}")],
+        "'page' now reads ${params.topic}",
+    ),
+    "a param for a judge": (
+        [setting("page", "checks", to=[{"judge": "On ${params.topic}?"}])],
+        "'page' now reads ${params.topic}",
+    ),
+    "the run": (inputs("draft", prompt="${run.id} ${nodes.fetch.text}"), "'draft' now reads ${run.id}"),
+    "the vibe": (inputs("draft", prompt="${vibe.style} ${nodes.fetch.text}"), "reads ${vibe.style}"),
+    "more of an output": (
+        inputs("draft", prompt="${nodes.fetch.text} ${nodes.fetch.headers}"),
+        "'draft' now reads ${nodes.fetch.headers}",
+    ),
+    "a text that goes out": (inputs("page", text="Buy!"), "the tool of 'page' gives on as it is"),
+    "a judge": ([setting("fetch", "checks", to=[{"judge": "Good?"}])], "judges of 'fetch': 1"),
+    "a judge's tool": ([setting("fetch", "checks", to=[{"judge": "Good?"}])], "tools: llm_validate"),
+    "one more judge": (
+        [lambda data: node_in(data, "draft")["checks"].extend([{"judge": "A"}, {"judge": "B"}])],
+        "judges of 'draft': 2",
+    ),
+    "tries after a check": (
+        [setting("page", "checks", to=[{"min_words": 1}]), setting("page", "on_fail", to="retry")],
+        "tries after a failed check of 'page': 2",
+    ),
+    "the retries of a composite": ([setting("out", "run", "retries", to=9)], "attempts of 'out': 10 (was 3)"),
     "another id": ([setting(None, "id", to="other")], "plan id: other (was news)"),
 }
 
@@ -132,7 +171,39 @@ def test_dependency_lets_a_node_get_what_it_did_not_get():
 
 def test_reference_lets_a_node_get_what_it_did_not_get():
     edits = inputs("page", text="${nodes.draft.text} ${nodes.fetch.text}")
-    assert gained(*edits, before=[without("post")]) == ["'page' now gets the output of fetch"]
+    assert sorted(gained(*edits, before=[without("post")])) == [
+        "'page' now gets the output of fetch",
+        "'page' now reads ${nodes.fetch.text}",
+        "what the tool of 'page' gives on as it is has changed",
+    ]
+
+
+def no_model(data):
+    """The letter is put together, not written."""
+    pieces = {"tool": "combine", "tool_inputs": {"pieces": ["${nodes.fetch.text}"]}}
+    node_in(data, "draft")["parameters"] = pieces
+
+
+def test_first_judge_of_a_plan_brings_the_default_connection_and_its_model():
+    told = gained(setting("fetch", "checks", to=[{"judge": "Good?"}]), before=[without("post"), no_model])
+    assert {"tools: llm_validate", "connections: vibe_llm", "models: that of vibe_llm"} <= set(told)
+
+
+def test_default_connection_in_place_of_one_that_is_named_is_another_one():
+    before = [without("post"), *inputs("draft", connection="cheap", model="openai:small")]
+    told = gained(
+        dropping("draft", "parameters", "tool_inputs", "connection"),
+        dropping("draft", "parameters", "tool_inputs", "model"),
+        before=before,
+    )
+    assert {"connections: vibe_llm (was cheap)"} < set(told)
+    assert any(each.startswith("models: that of vibe_llm") for each in told)
+
+
+def test_param_in_the_vibe_goes_to_every_tool():
+    before = [without("post"), setting(None, "params", "key", to={"default": "secret"})]
+    edit = setting(None, "source_vibe", "description", to="On ${params.topic} ${params.key}")
+    assert gained(edit, before=before) == ["the vibe, which every tool is given, now reads ${params.key}"]
 
 
 def test_what_decides_a_url_may_not_change_wherever_it_is_decided():
@@ -181,12 +252,32 @@ DROPPED = {
     "a person's approval": ([setting(None, "replan", "mode", to="auto")], "replan mode: auto (was approve)"),
     "a pause": ([setting(None, "replan", "cooldown", to=0)], "seconds between replans: 0 (was 60)"),
     "a constraint": ([setting(None, "source_vibe", "constraints", to=[])], "constraint of 'no invented"),
+    "how much it counts": (
+        [setting("draft", "checks", 2, "weight", to=4)],
+        "weight of 'draft: min_words': 0.25 (was 1)",
+    ),
+    "how much it counts beside a new one": (
+        [lambda data: node_in(data, "draft")["checks"].append({"not_placeholder": True, "weight": 1000})],
+        "weight of 'draft: min_words': 0.001 (was 1)",
+    ),
+    "a node": ([without("post"), without("page")], "node 'page' is gone"),
+    "a param": ([dropping(None, "params")], "the param 'topic' is gone"),
+    "a dependency": ([setting("draft", "dependencies", to=[]), *inputs("draft", prompt="Write")], "of fetch"),
+    "the schedule": ([dropping(None, "schedule")], "the schedule is gone, or another one: "),
+    "another schedule": (
+        [setting(None, "schedule", to={"cron": "0 7 1 1 *"})],
+        "the schedule is gone, or another one: ",
+    ),
 }
 
 
 @pytest.mark.parametrize(("edits", "told"), DROPPED.values(), ids=DROPPED)
 def test_is_dropped(edits, told):
-    before = [setting(None, "replan", "mode", to="approve")]
+    before = [
+        setting(None, "replan", "mode", to="approve"),
+        setting(None, "schedule", to={"cron": "0 7 * * *"}),
+        lambda data: data["source_vibe"].update(description="A letter"),
+    ]
     found = delta(*edits, before=before)
     assert any(told in str(each) for each in found.dropped), [str(each) for each in found.dropped]
 
@@ -198,7 +289,107 @@ def test_removing_a_validation_drops_it_and_the_wait_for_it():
 
 
 def test_removed_node_need_wait_for_nothing():
-    assert dropped(without("page"), before=[without("post"), dropping("check", "dependencies")]) == []
+    assert dropped(without("page"), before=[without("post")]) == [
+        "'out' no longer gets the output of page",
+        "node 'page' is gone",
+    ]
+
+
+def simulating(**schema):
+    return setting(None, "params", "simulate", to={"type": "boolean", **schema})
+
+
+@pytest.mark.parametrize(
+    "edit", [dropping(None, "params", "simulate"), simulating(), simulating(default=False)], ids=range(3)
+)
+def test_run_that_asked_no_model_by_default_still_asks_none(edit):
+    assert not delta(edit, before=[without("post"), simulating(default=True)]).is_empty
+
+
+STRICT = {
+    "text_rules": {"banned": ["password"]},
+    "json_schema": {"schema": {"type": "object"}},
+    "llm_validate": {"rubric": "No secrets"},
+}
+
+
+def held(tool, **more):
+    """A tool of any node between the draft and the page that refuses what it does not like."""
+    given = {"tool": tool, "tool_inputs": {**STRICT[tool], **more}}
+    gate = node("lint", type="analyze", parameters=given, dependencies=["draft"])
+    return [without("post"), adding(gate), setting("page", "dependencies", to=["draft", "lint"])]
+
+
+@pytest.mark.parametrize("strict", [True, "${params.topic}"])
+@pytest.mark.parametrize("tool", STRICT)
+def test_tool_that_refuses_is_a_gate_whatever_the_type_of_its_node(tool, strict):
+    before = held(tool, strict=strict)
+    assert any("validation by 'lint'" in each for each in dropped(without("lint"), before=before))
+    unbound = delta(setting("page", "dependencies", to=["draft"]), before=before)
+    assert "'page' no longer waits for lint" in map(str, unbound.dropped)
+    for edits in (inputs("lint", text="fine"), inputs("lint", strict=False)):
+        assert any("validation by 'lint'" in str(each) for each in delta(*edits, before=before).dropped)
+
+
+@pytest.mark.parametrize("strict", [{}, {"strict": False}])
+def test_tool_that_only_measures_is_no_gate(strict):
+    before = held("text_rules", **strict)
+    found = delta(setting("page", "dependencies", to=["draft"]), before=before)
+    assert "'page' no longer gets the output of lint" in map(str, found.dropped)
+    assert not any("waits" in str(each) for each in found.dropped)
+
+
+def copied(data):
+    """A model writes, the draft is a copy of that, which is checked; the page may be written of either."""
+    copy_of = {"tool": "combine", "tool_inputs": {"pieces": ["${nodes.gen.text}"]}}
+    node_in(data, "draft").update(parameters=copy_of, dependencies=["gen"])
+    node_in(data, "page")["dependencies"] = ["gen", "draft"]
+
+
+CHECKED = [without("post"), adding(node("gen")), copied]
+AROUND = {
+    "another text is written": inputs("page", text="${nodes.gen.text}"),
+    "a literal is written": inputs("page", text="Anything"),
+    "what was there before is written": [dropping("page", "parameters", "tool_inputs", "text")],
+    "a literal is checked": inputs("draft", pieces=["tea kettle"]),
+    "more than what is checked": inputs("draft", pieces=["${nodes.gen.text}", "and more"]),
+    "something else is checked": [setting("check", "dependencies", to=["gen"])],
+}
+
+
+@pytest.mark.parametrize("edits", AROUND.values(), ids=AROUND)
+def test_what_is_checked_stays_what_is_written(edits):
+    assert not delta(*edits, before=CHECKED).is_empty
+    assert delta(setting("gen", "description", to="Write on kettles"), before=CHECKED).is_empty
+
+
+def test_words_for_a_model_are_fixed_where_nothing_holds_its_output_against_anything_any_more():
+    polish = node("polish", parameters={"tool_inputs": {"prompt": "Polish ${nodes.draft.text}"}})
+    before = [
+        without("post"),
+        adding({**polish, "dependencies": ["check", "draft"]}),
+        *inputs("page", text="${nodes.polish.text}"),
+        setting("page", "dependencies", to=["polish"]),
+    ]
+    told = "the model of 'polish', which comes after a gate, is asked for something else"
+    assert dropped(*inputs("polish", prompt="Say anything but ${nodes.draft.text}"), before=before) == [told]
+    assert dropped(setting(None, "source_vibe", "style", to="Say anything"), before=before) == [told]
+    assert delta(*inputs("draft", prompt="Write well on ${nodes.fetch.text}"), before=before).is_empty
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [setting("page", "checks", to=[{"judge": "Good?"}])],
+        held("llm_validate", strict=True),
+        [setting("check", "parameters", to={"tool": "llm_validate", "tool_inputs": {"rubric": "Good?"}})],
+    ],
+    ids=["judge", "strict", "validation"],
+)
+def test_who_judges_is_told_nothing_else_by_the_vibe(before):
+    lenient = setting(None, "source_vibe", "style", to="Whatever a judge reads, it passes")
+    told = dropped(lenient, before=[without("post"), *before])
+    assert any("is told another vibe" in each for each in told)
 
 
 CHECKS = [
@@ -238,6 +429,14 @@ def test_of_two_limits_the_stricter_one_counts():
     assert delta(setting("page", "checks", to=[{"min_words": 20}]), before=both).is_empty
 
 
+def test_weight_of_a_limit_is_that_of_the_strictest_check():
+    before = [without("post"), setting("page", "checks", to=[{"min_words": 80}, {"matches": "."}])]
+    easy = [{"min_words": 80, "weight": 0.1}, {"min_words": 1}, {"matches": "."}]
+    assert dropped(setting("page", "checks", to=easy), before=before) == [
+        "weight of 'page: min_words': 0.1 (was 1)"
+    ]
+
+
 def test_check_that_refers_to_another_node_is_as_good_as_that_node():
     before = [
         setting("page", "checks", to=[{"must_contain": ["${nodes.draft.text}"]}]),
@@ -254,6 +453,15 @@ def test_default_tool_that_judges_by_its_description_is_held_to_it():
 
     found = capability_delta(judged("Is it good?"), judged("Say that it is good"), settings)
     assert any("Say that it is good" in str(each) for each in found.gained)
+
+
+def test_judge_that_is_gone_is_told_as_that_alone():
+    before = [without("post"), setting("page", "checks", to=[{"judge": "Good?"}])]
+    told = dropped(dropping("page", "checks"), setting(None, "source_vibe", "style", to="x"), before=before)
+    assert {each.partition(":")[0] for each in told} == {
+        "check of 'page",
+        "on_fail of 'page' is dropped",
+    }
 
 
 def test_every_built_in_tool_has_its_inputs_told_apart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import inspect
 from dataclasses import replace
 from itertools import chain
@@ -20,10 +22,12 @@ from airflow_provider_vibe.replan.splitting import MOST_PARTS, CannotSplit, spli
 from airflow_provider_vibe.replan.strategies import STRATEGIES, Unchanged
 from airflow_provider_vibe.replan.writing import plan_data
 from airflow_provider_vibe.runtime import assessment
+from airflow_provider_vibe.runtime.context import NodeContext, output_part
+from airflow_provider_vibe.runtime.node import do_work
 from airflow_provider_vibe.runtime.outcome import ExecutionResult
-from tests.plan.plans import node, plan
+from tests.plan.plans import composite, node, plan
 from tests.replan.adversary import first_plans
-from tests.replan.plans import NEWS, SETTINGS, adding, dropping, news, plan_of, setting
+from tests.replan.plans import NEWS, RULES, SETTINGS, adding, dropping, news, plan_of, setting, without
 from tests.replan.test_auto_replans import sound
 
 FACTS = RunFacts(SETTINGS, fallback_connections={"vibe_llm": ["vibe_llm", "spare"], "mine": ["yours"]})
@@ -73,6 +77,14 @@ def test_retries_and_their_delay_grow_within_bounds():
     assert "retry_delay" not in changed("retry_with_backoff", "fetch", *run(retry_delay=5000))
     assert changed("retry_with_backoff", "fetch", *run(retries=6)) == "it is tried again 6 times already"
     assert "run.retry_delay: 0.0 → 2.0" in changed("retry_with_backoff", "fetch", *run(retry_delay=0))
+
+
+@pytest.mark.parametrize("change", ["retry_with_backoff", "increase_timeout"])
+def test_node_without_work_is_neither_tried_more_often_nor_longer(change):
+    slow = setting("out", "run", "timeout", to=60)
+    assert changed(change, "out", slow) == "it does no work of its own, and nothing judges its output"
+    judged = setting("out", "checks", to=[{"judge": "Good?"}])
+    assert "run." in changed(change, "out", slow, judged)
 
 
 def test_default_retries_are_those_that_grow():
@@ -151,8 +163,12 @@ def pieces(*items, **fields):
     return node("parts", parameters=parameters, estimated_duration=10, **fields)
 
 
+def calling(tool, **given):
+    return node("parts", type="analyze", parameters={"tool": tool, "tool_inputs": given})
+
+
 def split(*nodes) -> WorkflowPlan:
-    return plan_of(plan_data(split_node(plan_of(plan(*nodes)), "parts")))
+    return plan_of(plan_data(split_node(plan_of(plan(*nodes)), "parts", SETTINGS)))
 
 
 def ids(found: WorkflowPlan) -> list[str]:
@@ -185,6 +201,24 @@ def test_long_list_is_spread_evenly_over_a_few_parts_and_nothing_is_lost():
     assert {len(part) for part in parts} == {2, 3}
 
 
+async def text_of(found, context=None):
+    """What a node of the plan makes, its children before it."""
+    context = context or NodeContext()
+    for child in found.children:
+        await text_of(child, context)
+    result = await do_work(found, context, SETTINGS.tools, RULES)
+    context.outputs[found.id] = result[output_part(result)]
+    return context.outputs[found.id]["text"]
+
+
+@pytest.mark.parametrize("more", [{}, {"separator": "\n\n"}, {"order": []}])
+def test_parts_make_together_what_the_whole_makes(more):
+    whole = plan_of(plan(calling("combine", pieces=[f"item {number}" for number in range(20)], **more)))
+    parts = split_node(whole, "parts", SETTINGS)
+    texts = [asyncio.run(text_of(each.root_nodes[0])) for each in (whole, parts)]
+    assert texts[0] == texts[1] and parts.root_nodes[0].children
+
+
 def test_who_reads_its_text_or_waits_for_it_still_can():
     reader = node("r", description="Of ${nodes.parts.text}", dependencies=["parts"])
     assert split(pieces("x", "y"), reader).root_nodes[1].dependencies == ("parts",)
@@ -196,21 +230,26 @@ def test_checks_of_the_whole_stay_with_it_and_are_not_tried_again_in_vain():
     assert all(child.checks == () and child.on_fail == "suggest" for child in found.children)
 
 
+def test_list_of_a_tool_of_ones_own_is_split_as_a_person_is_asked_anyway():
+    whole = WorkflowPlan.model_validate(plan(calling("publish", texts=["x", "y"], channel="blog")))
+    found = split_node(whole, "parts", SETTINGS).root_nodes[0]
+    assert [child.parameters["tool_inputs"] for child in found.children] == [
+        {"texts": ["x"], "channel": "blog"},
+        {"texts": ["y"], "channel": "blog"},
+    ]
+
+
 CANNOT = {
-    "no list": ([pieces()], "none of its inputs is a list"),
-    "one item": ([pieces("x")], "none of its inputs is a list"),
-    "two lists": (
-        [
-            node(
-                "parts",
-                parameters={
-                    "tool": "render_chart",
-                    "tool_inputs": {"series": {}, "labels": [1, 2], "x": [1, 2]},
-                },
-            )
-        ],
-        "2 of its inputs are",
-    ),
+    "no list": ([pieces()], "none of its inputs is a list of several items"),
+    "one item": ([pieces("x")], "none of its inputs is a list of several items"),
+    "no literal list": ([calling("combine", pieces="${nodes.a}")], "none of its inputs is a list"),
+    "a separator": ([calling("combine", pieces=["x", "y"], separator=" | ")], "its 'separator' and 'order'"),
+    "an order": ([calling("combine", pieces=["x", "y"], order=[1])], "its 'separator' and 'order'"),
+    "a schema": ([calling("json_schema", value=[1, 2], schema={})], "what 'json_schema' makes of parts"),
+    "rules": ([calling("text_rules", banned=["x", "y"])], "what 'text_rules' makes of parts"),
+    "a chart": ([calling("render_chart", series={}, x=[1, 2])], "what 'render_chart' makes of parts"),
+    "two lists": ([calling("publish", texts=["x", "y"], tags=["u", "v"])], "2 of its inputs are a list"),
+    "no tool": ([node("parts", type="analyze")], "none of its inputs is a list"),
     "a reader of more": (
         [pieces("x", "y"), node("r", description="${nodes.parts.children}", dependencies=["parts"])],
         "'r' reads ${nodes.parts.children}",
@@ -236,7 +275,7 @@ CANNOT = {
 @pytest.mark.parametrize(("nodes", "reason"), CANNOT.values(), ids=CANNOT)
 def test_cannot_be_split_with(nodes, reason):
     with pytest.raises(CannotSplit, match=r".") as refused:
-        split_node(WorkflowPlan.model_validate(plan(*nodes)), "parts")
+        split_node(WorkflowPlan.model_validate(plan(*nodes)), "parts", SETTINGS)
     assert reason in str(refused.value)
 
 
@@ -277,6 +316,31 @@ def test_node_that_has_gone_and_change_that_nobody_knows_are_noted():
     ]
 
 
+def deepest():
+    """As many levels of nodes as there may be, the last one of a node that could be split."""
+    inner = pieces("x", "y")
+    for level in range(RULES.limits.max_depth - 1):
+        inner = composite(f"level-{level}", inner)
+    return [inner]
+
+
+def largest():
+    """As many nodes as there may be, with another one, one of which could be split."""
+    return [pieces("x", "y"), *(node(f"n{number}") for number in range(RULES.limits.max_nodes - 2))]
+
+
+@pytest.mark.parametrize(
+    ("made", "limit"), [(deepest, "32 levels of nodes"), (largest, "2,000 nodes")], ids=["deepest", "largest"]
+)
+def test_change_that_breaks_a_limit_is_noted_and_leaves_the_others(made, limit):
+    wanted = [suggest("parts", "break_into_smaller_tasks"), suggest("other", "increase_timeout")]
+    before = plan_of(plan(*made(), node("other", estimated_duration=60)))
+    found, notes = answer(before, wanted, FACTS)
+    reason = f"the plan that it makes would not run: a plan may have {limit}, this one has more"
+    assert [note.reason for note in notes] == [None, reason]
+    assert PlanGraph(plan_of(plan_data(found)).root_nodes).nodes["other"].run.timeout == 1200
+
+
 class Planner:
     def __init__(self):
         self.asked = []
@@ -300,17 +364,29 @@ def test_planner_is_asked_for_what_no_strategy_changed_and_nothing_else():
     assert len(planner.asked) == 1
 
 
-def test_notes_tell_what_a_planner_did_from_what_it_left():
-    class Editor:
-        def propose(self, plan, suggestions):
-            return news(setting("draft", "description", to="Other"))
+class Editor:
+    """A planner that edits what it is given, or begins anew."""
 
+    def __init__(self, *edits, anew=False):
+        self._edits, self._anew = edits, anew
+
+    def propose(self, plan, suggestions):
+        data = copy.deepcopy(NEWS) if self._anew else plan_data(plan)
+        for edit in self._edits:
+            edit(data)
+        return plan_of(data)
+
+
+OTHER = setting("draft", "description", to="Other")
+
+
+def test_notes_tell_what_a_planner_did_from_what_it_left():
     suggestions = [
         suggest("fetch", "increase_timeout"),
         suggest("draft", "reduce_task_complexity"),
         {"node_id": "post", "reason": "failed_checks", "suggested_changes": []},
     ]
-    _, notes = answer(news(), suggestions, FACTS, Editor())
+    _, notes = answer(news(), suggestions, FACTS, Editor(OTHER))
     assert [str(note) for note in notes] == [
         "increase_timeout of 'fetch' done",
         "reduce_task_complexity of 'draft' done by the model",
@@ -318,6 +394,34 @@ def test_notes_tell_what_a_planner_did_from_what_it_left():
     ]
     _, notes = answer(news(), suggestions[2:], FACTS)
     assert str(notes[0]) == "failed_checks of 'post' changes nothing: no strategy answers it"
+
+
+SPARE, SPLIT = adding(node("spare", estimated_duration=60)), adding(pieces("x", "y"))
+UNDONE = "the model has undone it, or made something else of it"
+
+
+@pytest.mark.parametrize(
+    ("node_id", "planner", "reason"),
+    [
+        ("spare", Editor(OTHER), None),
+        ("spare", Editor(*run("spare", retries=0)), None),
+        ("spare", Editor(OTHER, SPARE, SPLIT, anew=True), UNDONE),
+        ("spare", Editor(*run("spare", timeout=7)), UNDONE),
+        ("spare", Editor(without("spare")), UNDONE),
+        ("parts", Editor(OTHER), None),
+        ("parts", Editor(OTHER, SPARE, SPLIT, anew=True), UNDONE),
+        ("parts", Editor(setting("parts", "children", to=[])), UNDONE),
+    ],
+    ids=["kept", "kept beside others", "forgotten", "overwritten", "removed", "split", "whole", "emptied"],
+)
+def test_notes_of_strategies_are_held_against_what_a_planner_makes(node_id, planner, reason):
+    wanted = [
+        suggest("spare", "increase_timeout"),
+        suggest("parts", "break_into_smaller_tasks"),
+        suggest("draft", "reduce_task_complexity"),
+    ]
+    _, notes = answer(news(SPARE, SPLIT), wanted, FACTS, planner)
+    assert next(note for note in notes if note.node_id == node_id).reason == reason
 
 
 def test_facts_of_a_run_are_its_completed_nodes_and_how_long_they_took():
