@@ -10,7 +10,8 @@ from airflow.sdk import DAG, task_group
 from airflow_provider_vibe.dag.replanning.act import VibeApplyOperator, VibeRerunOperator
 from airflow_provider_vibe.dag.replanning.approve import VibeApproveOperator
 from airflow_provider_vibe.dag.replanning.case import GROUP
-from airflow_provider_vibe.dag.replanning.propose import VibeGatherOperator, VibeProposeOperator
+from airflow_provider_vibe.dag.replanning.gather import VibeGatherOperator
+from airflow_provider_vibe.dag.replanning.propose import VibeProposeOperator
 from airflow_provider_vibe.operators.replan import REPLAN_ASSET
 from airflow_provider_vibe.plan.identity import REPLAN_TASK_ID
 

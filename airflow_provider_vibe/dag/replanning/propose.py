@@ -1,4 +1,4 @@
-"""Which runs are to be replanned, and the proposal for each."""
+"""The proposal for a run, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_vibe.dag.replanning.case import Case, connection_called
@@ -26,33 +25,6 @@ from airflow_provider_vibe.tools.models.connection import default_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-
-class VibeGatherOperator(BaseOperator):
-    """Finds the runs that suggested another plan, in what has updated the asset since the last time.
-
-    Its XCom is a list of ``{"dag_id", "run_id"}``, each run once.
-    """
-
-    template_fields: Sequence[str] = ()
-
-    def execute(self, context: Context) -> list[dict[str, str]]:
-        """Look at the events, or at the ``conf`` of a run that a person has triggered for one case."""
-        asked = context["dag_run"].conf or {}
-        events = context["triggering_asset_events"].get(REPLAN_ASSET, [])
-        told = [asked, *(event.extra for event in events)]
-        cases = [
-            (str(each["dag_id"]), str(each["run_id"]))
-            for each in told
-            if each.get("dag_id") and each.get("run_id")
-        ]
-        found = [{"dag_id": dag_id, "run_id": run_id} for dag_id, run_id in dict.fromkeys(cases)]
-        most = conf.getint("core", "max_map_length", fallback=1024)
-        if len(found) > most:
-            self.log.warning(
-                "only the last %d of %d runs are looked at: [core] max_map_length", most, len(found)
-            )
-        return found[-most:]
 
 
 class VibeProposeOperator(BaseOperator):
