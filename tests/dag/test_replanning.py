@@ -174,19 +174,28 @@ def test_plan_edited_since_the_run_is_left_as_it_is(tmp_path):
     assert path.read_text() == edited and started(ran.dag_id) == []
 
 
-def test_plan_edited_since_the_proposal_is_left_as_it_is(tmp_path, monkeypatch):
+@pytest.mark.parametrize("edited", ["Say something else", None], ids=["edited", "deleted"])
+def test_plan_edited_since_the_proposal_is_left_as_it_is(tmp_path, monkeypatch, edited):
     path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
-    edited = path.read_text().replace("Say first", "Say something else")
 
     def approve(operator: Any, context: Any) -> Any:
-        path.write_text(edited)
+        edit(path, edited)
         return real(operator, context)
 
     real = VibeApproveOperator.execute
     monkeypatch.setattr(VibeApproveOperator, "execute", approve)
     made = replan(ran)
-    assert (made.state, made.states["replan.apply"]) == ("failed", "failed")
-    assert path.read_text() == edited and started(ran.dag_id) == []
+    assert (made.state, made.states["replan.apply"], made.tries("replan.apply")) == ("failed", "failed", 1)
+    assert path.exists() == (edited is not None) and started(ran.dag_id) == []
+    assert edited is None or edited in path.read_text()
+
+
+def edit(path: Path, words: str | None) -> None:
+    """Say something else in the plan; None: delete it."""
+    if words is None:
+        path.unlink()
+    else:
+        path.write_text(path.read_text().replace("Say first", words))
 
 
 def fails_again(path: Path, **given: Any) -> Ran:
@@ -208,7 +217,7 @@ def test_however_many_runs_of_a_revision_fail_the_next_one_is_run_once(tmp_path)
 def test_proposals_made_at_the_same_time_lead_to_one_run(tmp_path, monkeypatch):
     path, first = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
     other = fails_again(path)
-    monkeypatch.setattr(propose_module, "_superseded", lambda *_: None)  # as if both had looked before
+    monkeypatch.setattr(propose_module, "why_replaced", lambda *_: None)  # as if both had looked before
     assert {replan(first).state, replan(other).state} == {"success"}
     assert json.loads(path.read_text())["revision"] == 2
     assert len(started(first.dag_id)) == 1
@@ -232,11 +241,12 @@ def test_plan_that_was_set_back_by_hand_is_replanned_and_run_again(tmp_path):
     assert second == f"{first}-2"
 
 
-def test_revision_that_was_replaced_before_airflow_saw_it_is_not_waited_for(tmp_path, monkeypatch):
+@pytest.mark.parametrize("edited", ["Say something else", None], ids=["edited", "deleted"])
+def test_revision_that_was_replaced_before_airflow_saw_it_is_not_waited_for(tmp_path, monkeypatch, edited):
     path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
 
     def is_parsed(*_: Any) -> bool:
-        path.write_text(path.read_text().replace('"revision": 2', '"revision": 3'))
+        edit(path, edited)
         return False
 
     monkeypatch.setattr(act_module, "is_parsed", is_parsed)

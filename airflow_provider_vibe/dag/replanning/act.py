@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
 
 from airflow_provider_vibe.dag.replanning.case import Case, approved_proposal, left_by
-from airflow_provider_vibe.dag.replanning.places import is_parsed, place_of
+from airflow_provider_vibe.dag.replanning.places import is_parsed, place_of, why_replaced
 from airflow_provider_vibe.operators.earlier import REUSE_PARAM
 from airflow_provider_vibe.operators.replan import LINEAGE_KEY
 from airflow_provider_vibe.plan.identity import plan_digest
@@ -22,7 +22,6 @@ from airflow_provider_vibe.replan.applying import (
     PlanChanged,
     apply,
     patch_of,
-    plan_at,
 )
 from airflow_provider_vibe.settings import Settings
 from airflow_provider_vibe.tools.artifacts import save_artifact
@@ -60,8 +59,8 @@ class VibeApplyOperator(BaseOperator):
         """Apply."""
         case, rules = Case.read(self.case, context), Settings.from_airflow().rules
         proposal, digest = approved_proposal(context)
-        place = place_of(case, context)
         try:
+            place = place_of(case, context)
             if place.why_not:
                 raise NotWritable(place.why_not)
             applied = apply(proposal, place.path, approved=digest, rules=rules)
@@ -121,8 +120,8 @@ class VibeRerunOperator(BaseSensorOperator):
             self.log.info("run %s has been started already", run_id)
             return True
         if not is_parsed(case, plan, context):
-            if plan_digest(plan_at(place_of(case, context).path, rules)) != plan_digest(plan):
-                raise AirflowSkipException(f"revision {plan.revision} is not the plan any more")
+            if reason := why_replaced(plan, case, context):
+                raise AirflowSkipException(reason)
             self.log.info("Airflow does not know revision %d yet", plan.revision)
             return False
         raise DagRunTriggerException(

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 MOST_EVENTS = 1000
 """So many of the last events are looked through for those that nobody has seen."""
 
-SEEN_KEY = "seen"
-"""What the state store of the asset says which events were looked at."""
+SEEN_KEY = "events:seen"
+"""What the state store of the asset says which events were looked at. No DAG, of which it says when it was
+replanned, can be called so."""
 
 TAKEN_KEY = "vibe_events"
 """What the state store of the task says which events it has taken, and the cases in them."""

@@ -15,7 +15,7 @@ from airflow_provider_vibe.plan.identity import plan_digest
 from airflow_provider_vibe.plan.models import WorkflowPlan
 from airflow_provider_vibe.plan.problems import quoted
 from airflow_provider_vibe.plan.reading import examine, examine_file
-from airflow_provider_vibe.replan.applying import PlanChanged
+from airflow_provider_vibe.replan.applying import PlanChanged, plan_at
 from airflow_provider_vibe.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +55,22 @@ def place_of(case: Case, context: Context) -> Place:
     bundle.initialize()
     why_not = f"the bundle {quoted(bundle.name)} is not where its files are changed"
     return Place(_find(bundle.path, case.plan.id), bundle.path, why_not)
+
+
+def why_replaced(plan: WorkflowPlan, case: Case, context: Context) -> str | None:
+    """Why *plan* is not what stands in the file of a case any more; None when it is.
+
+    :param plan: what should stand there.
+    :param case: the run that suggested another plan.
+    :param context: Airflow's task context.
+    """
+    try:
+        now = plan_at(place_of(case, context).path, Settings.from_airflow().rules)
+    except PlanChanged as error:
+        return str(error)
+    if plan_digest(now) == plan_digest(plan):
+        return None
+    return f"revision {plan.revision} is not what the plan says now: that is revision {now.revision}"
 
 
 def is_parsed(case: Case, plan: WorkflowPlan, context: Context) -> bool:

@@ -11,10 +11,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_vibe.dag.replanning.case import Case, connection_called
-from airflow_provider_vibe.dag.replanning.places import place_of
+from airflow_provider_vibe.dag.replanning.places import why_replaced
 from airflow_provider_vibe.operators.replan import REPLAN_ASSET
-from airflow_provider_vibe.plan.identity import plan_digest
-from airflow_provider_vibe.replan.applying import PlanChanged, plan_at
 from airflow_provider_vibe.replan.decision import Step, decide, held_back
 from airflow_provider_vibe.replan.markdown import as_markdown
 from airflow_provider_vibe.replan.planner import ModelPlanner, NoPlan
@@ -46,7 +44,8 @@ class VibeProposeOperator(BaseOperator):
         case, settings = Case.read(self.case, context), Settings.from_airflow()
         last = LastReplan(case, context)
         since = last.seconds_ago()
-        if reason := held_back(case.plan.replan, case.attempt, since) or _superseded(case, settings, context):
+        held = held_back(case.plan.replan, case.attempt, since)
+        if reason := held or why_replaced(case.plan, case, context):
             raise AirflowSkipException(reason)
         proposal = self._proposal(case, settings, context["ti"])
         decision = decide(proposal, case.plan.replan, since)
@@ -102,17 +101,6 @@ class LastReplan:
     def is_now(self) -> None:
         """Keep this moment."""
         self._store.set(self._key, {"by": self._by, "at": datetime.now(UTC).isoformat()})
-
-
-def _superseded(case: Case, settings: Settings, context: Context) -> str | None:
-    """Why there is no use in a proposal: it is good for no other plan than the one that ran."""
-    try:
-        now = plan_at(place_of(case, context).path, settings.rules)
-    except PlanChanged as error:
-        return str(error)
-    if plan_digest(now) == plan_digest(case.plan):
-        return None
-    return f"the plan is not the one any more that ran: its revision is {now.revision} now"
 
 
 def configured_planner(settings: Settings) -> ModelPlanner | None:
