@@ -55,7 +55,7 @@ def export(args: Namespace) -> None:
             checkpoint = checkpoint_of_run(reader, args.dag, args.run, args.plan)
         content = write_checkpoint(checkpoint)
         if args.output == STDOUT:
-            sys.stdout.write(content.decode())
+            sys.stdout.buffer.write(content)
         else:
             path = args.output or f"{checkpoint.checkpoint_id}.json"
             _write(path, content)

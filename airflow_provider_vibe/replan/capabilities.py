@@ -22,7 +22,7 @@ from airflow_provider_vibe.plan.identity import canonical_json, sha256
 from airflow_provider_vibe.plan.models import Budget, OnFail, WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.replan import steering
 from airflow_provider_vibe.replan.effective import retries_of, retry_delay_of, timeout_of, tool_of
-from airflow_provider_vibe.replan.meaning import Meanings
+from airflow_provider_vibe.replan.meaning import Meanings, references_in
 from airflow_provider_vibe.settings import Settings
 
 Level = float | frozenset[str]
@@ -63,6 +63,13 @@ class PlanView:
     def vibe(self) -> dict[str, Any]:
         """The intent behind it, as data; every model is told it."""
         return self.plan.source_vibe.model_dump(mode="json")
+
+    def vibe_in(self, value: Any) -> dict[str, Any] | None:
+        """The vibe, where the references in *value* lead to it; None where they do not.
+
+        :param value: what a plan says.
+        """
+        return self.vibe if any(each.root == "vibe" for each in references_in(value)) else None
 
     @cached_property
     def nodes(self) -> list[WorkflowNode]:
@@ -113,7 +120,8 @@ def _work(view: PlanView) -> Grants:
             yield ("what reaches it", node.id), frozenset({reaching})
         if tool not in steering.WRITERS:  # else it would be no work of a model to put words into an output
             content = steering.content_of(node, view.settings)
-            yield ("content", node.id), frozenset({sha256(canonical_json(content))})
+            told = [content, view.vibe_in(content)]
+            yield ("content", node.id), frozenset({sha256(canonical_json(told))})
 
 
 def _effort(view: PlanView) -> Grants:

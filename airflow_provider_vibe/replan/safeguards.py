@@ -120,8 +120,9 @@ def _gates(view: PlanView) -> Safeguards:
     for node in view.nodes:
         if steering.refuses(node, view.settings):
             said = node.model_dump(mode="json", include={"description", "parameters"})
-            whose = sorted(set(node.dependencies))
-            yield ("validation", node.id), frozenset({canonical_json([said, whose])})
+            whose, vibe = sorted(set(node.dependencies)), view.vibe_in(said)
+            held = [said, whose] if vibe is None else [said, whose, sha256(canonical_json(vibe))]
+            yield ("validation", node.id), frozenset({canonical_json(held)})
         elif not steering.is_known(node, view.settings):  # it may be what asks a person
             yield ("gate", node.id), frozenset({str(tool_of(node, view.settings))})
         if gates := gates_before[node.id]:

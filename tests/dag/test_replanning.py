@@ -21,6 +21,7 @@ from sqlalchemy import select
 from airflow_provider_vibe.dag.loader import translate
 from airflow_provider_vibe.dag.replanning import act as act_module
 from airflow_provider_vibe.dag.replanning import propose as propose_module
+from airflow_provider_vibe.dag.replanning.act import VibeRerunOperator
 from airflow_provider_vibe.dag.replanning.approve import VibeApproveOperator
 from airflow_provider_vibe.dag.replanning.dag import replan_dag
 from airflow_provider_vibe.dag.replanning.gather import VibeGatherOperator
@@ -241,15 +242,70 @@ def test_plan_that_was_set_back_by_hand_is_replanned_and_run_again(tmp_path):
     assert second == f"{first}-2"
 
 
+def test_run_of_a_revision_is_one_though_the_case_that_wrote_it_looks_last(tmp_path, monkeypatch):
+    path, first = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    other = fails_again(path)
+    monkeypatch.setattr(propose_module, "why_replaced", lambda *_: None)
+    real, overtaken = VibeRerunOperator.poke, []
+
+    def poke(operator: Any, context: Any) -> Any:
+        if not overtaken:
+            overtaken.append(True)
+            replan(other)
+        return real(operator, context)
+
+    monkeypatch.setattr(VibeRerunOperator, "poke", poke)
+    replan(first)
+    assert overtaken and len(started(first.dag_id)) == 1
+
+
+def test_plan_set_back_and_applied_by_a_task_that_died_before_it_could_tell_is_run_again(
+    tmp_path, monkeypatch
+):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+    before = path.read_bytes()
+    replan(ran)
+    path.write_bytes(before)
+    real, died = act_module.apply, []
+
+    def apply_and_die(*args: Any, **kwargs: Any) -> Any:
+        applied = real(*args, **kwargs)
+        if not died:
+            died.append(True)
+            raise RuntimeError("killed")
+        return applied
+
+    monkeypatch.setattr(act_module, "apply", apply_and_die)
+    run_dag(
+        replan_dag(default_args={"retry_delay": timedelta(0)}), {"dag_id": ran.dag_id, "run_id": ran.run_id}
+    )
+    assert died and len(started(ran.dag_id)) == 2
+
+
+def test_file_that_changes_before_its_patch_is_made_fails_once(tmp_path, monkeypatch):
+    path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
+
+    def deny(*_: Any, **__: Any) -> None:
+        edit(path, "Say something else")
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("airflow_provider_vibe.replan.applying._write", deny)
+    made = replan(ran)
+    assert (made.states["replan.apply"], made.tries("replan.apply")) == ("failed", 1)
+
+
 @pytest.mark.parametrize("edited", ["Say something else", None], ids=["edited", "deleted"])
 def test_revision_that_was_replaced_before_airflow_saw_it_is_not_waited_for(tmp_path, monkeypatch, edited):
     path, ran = failed_run(tmp_path, TimeoutError("timed out"), mode="auto")
 
-    def is_parsed(*_: Any) -> bool:
-        edit(path, edited)
-        return False
+    real = VibeRerunOperator.poke
 
-    monkeypatch.setattr(act_module, "is_parsed", is_parsed)
+    def poke(operator: Any, context: Any) -> Any:
+        if path.exists() and "Say first" in path.read_text():
+            edit(path, edited)
+        return real(operator, context)
+
+    monkeypatch.setattr(VibeRerunOperator, "poke", poke)
     assert replan(ran).states["replan.rerun"] == "skipped"
     assert started(ran.dag_id) == []
 
@@ -313,7 +369,6 @@ class Events:
         self.happen(*run_ids)
         self.triggering = list(self.happened)
         self.shared: dict[str, Any] = {}
-        self.own: dict[str, Any] = {}
 
     def happen(self, *run_ids: str) -> None:
         for run_id in run_ids:
@@ -328,15 +383,13 @@ class Events:
     def limit(self, most: int) -> list[Any]:
         return self.happened[::-1][:most]
 
-    def gather(self, *, again: bool = False, **conf: str) -> list[str]:
-        """The runs that are found by another run of the DAG, or by the same one again."""
-        self.own = self.own if again else {}
+    def gather(self, run: str = "first", **conf: str) -> list[str]:
+        """The runs that are found by a run of the DAG."""
         context: Any = {
-            "dag_run": SimpleNamespace(conf=conf),
+            "dag_run": SimpleNamespace(conf=conf, run_id=run),
             "triggering_asset_events": {REPLAN_ASSET: self.triggering},
             "inlet_events": {REPLAN_ASSET: self},
             "asset_state_store": {REPLAN_ASSET: Store(self.shared)},
-            "task_state_store": Store(self.own),
         }
         return [case["run_id"] for case in VibeGatherOperator(task_id="gather").execute(context)]
 
@@ -355,7 +408,7 @@ def test_event_that_started_no_run_is_found_by_the_run_that_there_is():
     events.happen("2")
     assert events.gather() == ["1", "2"]
     events.happen("3")
-    assert (events.gather(), events.gather()) == (["3"], [])
+    assert (events.gather("second"), events.gather("third")) == (["3"], [])
 
 
 def test_what_happened_before_the_first_look_is_left_alone():
@@ -364,12 +417,19 @@ def test_what_happened_before_the_first_look_is_left_alone():
     assert events.gather() == ["1"]
 
 
-def test_another_attempt_finds_the_same():
+def test_first_look_by_hand_leaves_the_events_to_the_run_that_they_start():
+    events = Events("1")
+    triggering, events.triggering = events.triggering, []
+    assert events.gather("by-hand") == []
+    events.triggering = triggering
+    assert events.gather() == ["1"]
+
+
+def test_each_event_is_taken_by_one_run_however_often_that_tries():
     events = Events("1")
     assert events.gather() == ["1"]
     events.happen("2")
-    assert events.gather(again=True) == ["1"]
-    assert events.gather() == ["2"]
+    assert (events.gather("second"), events.gather(), events.gather("second")) == (["2"], ["1"], ["2"])
 
 
 def test_run_that_a_person_names_is_the_only_case():

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
 
-from airflow_provider_vibe.dag.replanning.case import Case, approved_proposal, left_by
-from airflow_provider_vibe.dag.replanning.places import is_parsed, place_of, why_replaced
+from airflow_provider_vibe.dag.replanning.case import Case, approved_proposal
+from airflow_provider_vibe.dag.replanning.places import Place, is_parsed, place_of, why_replaced
 from airflow_provider_vibe.operators.earlier import REUSE_PARAM
-from airflow_provider_vibe.operators.replan import LINEAGE_KEY
+from airflow_provider_vibe.operators.replan import LINEAGE_KEY, REPLAN_ASSET
 from airflow_provider_vibe.plan.identity import plan_digest
 from airflow_provider_vibe.plan.problems import PlanError
-from airflow_provider_vibe.replan.applying import (
-    NotApproved,
-    NotWritable,
-    PlanChanged,
-    apply,
-    patch_of,
-)
+from airflow_provider_vibe.replan.applying import ApplyError, NotWritable, apply, patch_of
 from airflow_provider_vibe.settings import Settings
 from airflow_provider_vibe.tools.artifacts import save_artifact
 
@@ -35,8 +28,8 @@ if TYPE_CHECKING:
 LONGEST_PARSE_SECONDS = 3600
 """After so long without the new revision there is something wrong with the dag-processor."""
 
-RUN_KEY = "vibe_rerun"
-"""What the state store of the task says the run is called that it starts."""
+RUN_KEY = "rerun"
+"""Before a colon and the DAG: what the state store of the asset says the run of a new revision is called."""
 
 
 class VibeApplyOperator(BaseOperator):
@@ -52,7 +45,7 @@ class VibeApplyOperator(BaseOperator):
     template_fields: Sequence[str] = ("case",)
 
     def __init__(self, *, case: Mapping[str, str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(inlets=[REPLAN_ASSET], **kwargs)
         self.case = case
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -60,27 +53,29 @@ class VibeApplyOperator(BaseOperator):
         case, rules = Case.read(self.case, context), Settings.from_airflow().rules
         proposal, digest = approved_proposal(context)
         try:
-            place = place_of(case, context)
-            if place.why_not:
-                raise NotWritable(place.why_not)
-            applied = apply(proposal, place.path, approved=digest, rules=rules)
-        except NotWritable as error:
-            patch = patch_of(proposal, place.path, rules, root=place.root)
-            uri = self._leave(proposal, place.path, patch, context)
-            raise AirflowSkipException(
-                f"{error}; the patch is {uri}, for 'git apply' in {place.root}"
-            ) from None
-        except (NotApproved, PlanChanged, PlanError) as error:
+            place, plan = place_of(case, context), proposal.plan(rules)
+            RunOfRevision(case, plan, context).settle()
+            try:
+                if place.why_not:
+                    raise NotWritable(place.why_not)
+                applied = apply(proposal, place.path, approved=digest, rules=rules)
+            except NotWritable as error:
+                patch = patch_of(proposal, place.path, rules, root=place.root)
+                raise AirflowSkipException(self._left(patch, proposal, place, str(error), context)) from None
+        except (ApplyError, PlanError) as error:
             raise AirflowFailException(str(error)) from None
         self.log.info("%s is revision %d now", applied.path, applied.revision)
         return {
             "plan_file": str(applied.path),
             "revision": applied.revision,
-            "digest": plan_digest(proposal.plan(rules)),
+            "digest": plan_digest(plan),
             "already": applied.already,
         }
 
-    def _leave(self, proposal: Proposal, path: Path, patch: str, context: Context) -> str:
+    def _left(self, patch: str, proposal: Proposal, place: Place, why: str, context: Context) -> str:
+        """Leave a patch as an artifact; says where, and why."""
+        if not patch:
+            return f"{place.path} is revision {proposal.revision} already"
         run, ti = context["dag_run"], context["ti"]
         kept = save_artifact(
             {
@@ -88,11 +83,11 @@ class VibeApplyOperator(BaseOperator):
                 "node_id": f"{ti.task_id}-{ti.map_index}",
                 "try_number": ti.try_number,
             },
-            f"{path.name.lstrip('.')}.r{proposal.revision}.patch",
+            f"{place.path.name.lstrip('.')}.r{proposal.revision}.patch",
             patch.encode(),
             "text/x-diff",
         )
-        return str(kept["uri"])
+        return f"{why}; the patch is {kept['uri']}, for 'git apply' in {place.root}"
 
 
 class VibeRerunOperator(BaseSensorOperator):
@@ -107,7 +102,7 @@ class VibeRerunOperator(BaseSensorOperator):
     template_fields: Sequence[str] = ("case",)
 
     def __init__(self, *, case: Mapping[str, str], **kwargs: Any) -> None:
-        super().__init__(mode="reschedule", timeout=LONGEST_PARSE_SECONDS, **kwargs)
+        super().__init__(inlets=[REPLAN_ASSET], mode="reschedule", timeout=LONGEST_PARSE_SECONDS, **kwargs)
         self.case = case
 
     def poke(self, context: Context) -> bool:
@@ -115,18 +110,18 @@ class VibeRerunOperator(BaseSensorOperator):
         case, rules = Case.read(self.case, context), Settings.from_airflow().rules
         proposal, _ = approved_proposal(context)
         plan = proposal.plan(rules)
-        run_id = self._run_id(case, plan, context)
-        if _exists(case.dag_id, run_id, context):
-            self.log.info("run %s has been started already", run_id)
+        run = RunOfRevision(case, plan, context)
+        if run.is_started:
+            self.log.info("run %s has been started already", run.id)
             return True
+        if reason := why_replaced(plan, case, context):
+            raise AirflowSkipException(reason)
         if not is_parsed(case, plan, context):
-            if reason := why_replaced(plan, case, context):
-                raise AirflowSkipException(reason)
             self.log.info("Airflow does not know revision %d yet", plan.revision)
             return False
         raise DagRunTriggerException(
             trigger_dag_id=case.dag_id,
-            dag_run_id=run_id,
+            dag_run_id=run.id,
             conf={
                 **case.conf,
                 REUSE_PARAM: case.run_id,
@@ -142,21 +137,42 @@ class VibeRerunOperator(BaseSensorOperator):
             note=f"Revision {plan.revision}, after {case.run_id}",
         )
 
-    def _run_id(self, case: Case, plan: WorkflowPlan, context: Context) -> str:
-        """The id of the run, the same at each look.
 
-        It is made of the plan. Where this case has written the plan, a run of that id is one of another time:
-        the plan was this one before, and was set back.
-        """
-        store, first = context["task_state_store"], f"replan__{plan_digest(plan)[:16]}"
-        if not isinstance(run_id := store.get(RUN_KEY), str):
-            is_new = not left_by("apply", context)["already"]
-            further = (f"{first}-{number}" for number in count(2))
-            free = (each for each in chain([first], further) if not _exists(case.dag_id, each, context))
-            run_id = next(free) if is_new else first
-            store.set(RUN_KEY, run_id)
-        return run_id
+class RunOfRevision:
+    """The id of the run of a new revision, the same for all cases that lead to it.
 
+    It is made of the plan. A run of that id may be one of another time, as a plan can be set back; so whoever
+    is about to write the revision keeps an id that is free.
 
-def _exists(dag_id: str, run_id: str, context: Context) -> bool:
-    return bool(context["ti"].get_dr_count(dag_id=dag_id, run_ids=[run_id]))
+    :param case: the run that suggested another plan.
+    :param plan: the new revision.
+    :param context: Airflow's task context.
+    """
+
+    def __init__(self, case: Case, plan: WorkflowPlan, context: Context) -> None:
+        self._case, self._plan, self._context = case, plan, context
+        self._store, self._key = context["asset_state_store"][REPLAN_ASSET], f"{RUN_KEY}:{case.dag_id}"
+        self._digest = plan_digest(plan)
+        self._first = f"replan__{self._digest[:16]}"
+
+    def settle(self) -> None:
+        """Keep a free id, unless the revision is written already."""
+        further = (f"{self._first}-{number}" for number in count(2))
+        free = next(run_id for run_id in chain([self._first], further) if not self._is_there(run_id))
+        if why_replaced(self._plan, self._case, self._context):  # asked last: then nobody can have run it yet
+            self._store.set(self._key, {"plan": self._digest, "run_id": free})
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        kept: Any = self._store.get(self._key)
+        is_of_this = isinstance(kept, dict) and kept["plan"] == self._digest
+        return str(kept["run_id"]) if is_of_this else self._first
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is such a run."""
+        return self._is_there(self.id)
+
+    def _is_there(self, run_id: str) -> bool:
+        return bool(self._context["ti"].get_dr_count(dag_id=self._case.dag_id, run_ids=[run_id]))

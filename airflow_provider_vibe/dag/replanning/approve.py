@@ -84,7 +84,7 @@ class VibeApproveOperator(HITLOperator):
     def _outcome(self, proposal: Proposal, answer: Answer, context: Context) -> dict[str, Any]:
         if answer.chosen != [APPROVE]:
             raise AirflowSkipException(f"rejected by {answer.by}: the plan stays as it is")
-        if answer.plan is None or answer.plan.replace("\r\n", "\n").strip() == _shown(proposal).strip():
+        if answer.plan is None or _lines(answer.plan) == _lines(_shown(proposal)):
             return _approved(proposal, answer.by)
         case, settings = Case.read(self.case, context), Settings.from_airflow()
         try:
@@ -131,6 +131,11 @@ def _asked(proposal: Proposal, context: Context) -> str:
     return f"{proposal.digest} {context['ti'].max_tries}"
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text as a form may send it."""
+    return text.strip().splitlines()
+
+
 def _approved(proposal: Proposal, by: str) -> dict[str, Any]:
     return {"proposal": proposal.as_json(), "digest": proposal.digest, "by": by}
 
@@ -138,7 +143,8 @@ def _approved(proposal: Proposal, by: str) -> dict[str, Any]:
 def _shown(proposal: Proposal) -> str:
     """The new plan as the form shows it: YAML, as Airflow 3.3.2 makes an object of a text that is JSON."""
     rules = Settings.from_airflow().rules
-    return written(plan_data(proposal.plan(rules)), "proposal.vibe.yaml", rules.limits.max_plan_bytes)
+    text = written(plan_data(proposal.plan(rules)), "proposal.vibe.yaml", rules.limits.max_plan_bytes)
+    return f"# as JSON\n{text}" if text.startswith("{") else text
 
 
 def _plan_field(text: str) -> Param:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -13,15 +14,14 @@ from airflow_provider_vibe.operators.replan import REPLAN_ASSET
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-MOST_EVENTS = 1000
+MOST_EVENTS = 500
 """So many of the last events are looked through for those that nobody has seen."""
 
-SEEN_KEY = "events:seen"
-"""What the state store of the asset says which events were looked at. No DAG, of which it says when it was
-replanned, can be called so."""
+TAKEN_KEY = "events:taken"
+"""What the state store of the asset says which run has taken which event. No DAG, of which it says when it
+was replanned, can be called so."""
 
-TAKEN_KEY = "vibe_events"
-"""What the state store of the task says which events it has taken, and the cases in them."""
+NOBODY = ""
 
 CaseName = dict[str, str]
 
@@ -29,7 +29,7 @@ CaseName = dict[str, str]
 class VibeGatherOperator(BaseOperator):
     """Finds the runs that suggested another plan, in what has updated the asset since the last time.
 
-    Its XCom is a list of ``{"dag_id", "run_id"}``, each run once; the same one when it is done again.
+    Its XCom is a list of ``{"dag_id", "run_id"}``, each run once; the same ones when it is done again.
 
     It looks for the events itself: one that comes while Airflow 3.3.2 makes the run for another one starts no
     run, and belongs to none until the next event.
@@ -44,33 +44,28 @@ class VibeGatherOperator(BaseOperator):
         """Look at the events, or at the ``conf`` of a run that a person has triggered for one case."""
         if asked := _cases([context["dag_run"].conf or {}]):
             return asked
-        own, shared = context["task_state_store"], context["asset_state_store"][REPLAN_ASSET]
-        taken: Any = own.get(TAKEN_KEY)
-        if taken is None:
-            taken = self._take(shared.get(SEEN_KEY), context)
-            own.set(TAKEN_KEY, taken)
-        seen: Any = shared.get(SEEN_KEY) or []
-        shared.set(SEEN_KEY, sorted({*seen, *taken["events"]})[-MOST_EVENTS:])
-        cases: list[CaseName] = taken["cases"]
-        return cases
-
-    def _take(self, seen: Any, context: Context) -> dict[str, Any]:
-        """The events that nobody has taken; the first time those that started this run, and later ones."""
+        store, run_id = context["asset_state_store"][REPLAN_ASSET], context["dag_run"].run_id
         events = list(context["inlet_events"][REPLAN_ASSET].ascending(False).limit(MOST_EVENTS))[::-1]
-        if isinstance(seen, list):
-            new = [event for event in events if event.id not in seen]
-        else:
-            first = min((event.timestamp for event in _triggering(context)), default=None)
-            new = [event for event in events if first is not None and event.timestamp >= first]
-        cases = _cases(event.extra or {} for event in new)
+        taken: Any = store.get(TAKEN_KEY)
+        if not isinstance(taken, dict):
+            triggering = context["triggering_asset_events"].get(REPLAN_ASSET, [])
+            if not triggering:
+                return []
+            taken = _older_than(min(event.timestamp for event in triggering), events)
+        taken = {str(event.id): taken.get(str(event.id), run_id) for event in events}
+        store.set(TAKEN_KEY, taken)
+        return self._cut(_cases(event.extra or {} for event in events if taken[str(event.id)] == run_id))
+
+    def _cut(self, cases: list[CaseName]) -> list[CaseName]:
         most = conf.getint("core", "max_map_length", fallback=1024)
         if len(cases) > most:
             self.log.warning("the first %d cases are left out: [core] max_map_length", len(cases) - most)
-        return {"events": [event.id for event in events], "cases": cases[-most:]}
+        return cases[-most:]
 
 
-def _triggering(context: Context) -> Sequence[Any]:
-    return context["triggering_asset_events"].get(REPLAN_ASSET, [])
+def _older_than(moment: datetime, events: Iterable[Any]) -> dict[str, str]:
+    """The events of before the first look; they are left alone."""
+    return {str(event.id): NOBODY for event in events if event.timestamp < moment}
 
 
 def _cases(told: Iterable[Any]) -> list[CaseName]:
