@@ -217,9 +217,7 @@ def import_(args: Namespace) -> None:
         except CheckpointError as error:
             raise CheckpointError(f"{args.file}: {error}") from None
         conf = {**checkpoint.conf, REUSE_PARAM: keep_handover(handover)}
-        is_paused = reader.is_paused(
-            dag_id
-        )  # before: what fails afterwards would hide that a run was started
+        is_paused = reader.is_paused(dag_id)  # asked before, as an error would hide that a run was started
         run_id = reader.start_run(dag_id, conf)
     print(f"started {run_id}: {len(handover.nodes)} nodes are taken over")
     if is_paused:

@@ -30,6 +30,9 @@ The store outlives retries and clearing. Airflow raises ``max_tries`` when a tas
 (`airflow.models.taskinstance.clear_task_instances`) and leaves it as it is for a retry.
 """
 
+MOST_GONE = 50
+"""Where more nodes are gone than that, it is another plan: each that is new would ask for each of them."""
+
 log = logging.getLogger(__name__)
 
 
@@ -106,8 +109,11 @@ def _tasks_in(run_id: str, context: Context) -> list[str]:
             )
         by_run = ti.get_task_states(dag_id=dag.dag_id, run_ids=[run_id])
     states = by_run.get(run_id, {})
-    gone = {task_id for task_id in states if task_id not in dag.task_dict}
-    return [task_id for task_id in (ti.task_id, *sorted(gone)) if str(states.get(task_id)) == "success"]
+    gone = sorted(task_id for task_id in states if task_id not in dag.task_dict)
+    if len(gone) > MOST_GONE:
+        log.info("too many nodes are gone since run %s to look for a renamed one", run_id)
+        gone = []
+    return [task_id for task_id in (ti.task_id, *gone) if str(states.get(task_id)) == "success"]
 
 
 def _done_by(task_id: str, run_id: str, ti: Any, fingerprint: str) -> tuple[NodeOutcome, Any] | None:

@@ -11,7 +11,7 @@ from airflow_provider_vibe.plan.models import WorkflowNode, WorkflowPlan
 from airflow_provider_vibe.plan.problems import PlanError, Pointer, did_you_mean, one_line, quoted
 from airflow_provider_vibe.plan.reading import examine
 from airflow_provider_vibe.plan.rules import PlanRules
-from airflow_provider_vibe.replan.diff import Frozen, diff_plans
+from airflow_provider_vibe.replan.diff import WITHOUT_ORDER, Frozen, diff_plans
 from airflow_provider_vibe.replan.facts import RunFacts
 from airflow_provider_vibe.replan.strategies import SPLITTING, STRATEGIES, Unchanged
 from airflow_provider_vibe.replan.writing import plan_data, written
@@ -95,10 +95,13 @@ def _changes_by_node(old: WorkflowPlan, new: WorkflowPlan) -> dict[str, set[str]
 
 
 def _leaves(path: Pointer, value: Any) -> Iterator[str]:
-    """Every single value in *value*, which stands at *path*, with its own place."""
+    """Every single value in *value*, which stands at *path*, with its own place; in some lists any place."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves((*path, key), item)
+    elif isinstance(value, list) and path in WITHOUT_ORDER:
+        for item in value:
+            yield canonical_json([path, item])
     else:
         yield canonical_json([path, value])
 
@@ -112,12 +115,14 @@ def _kept_by_planner(note: Note, undone: set[str]) -> Note:
 
 def _of_planner(note: Note, before: WorkflowPlan, after: WorkflowPlan) -> Note:
     """What became of a change that was left to a planner."""
-    same = _words_of(note.node_id, before) == _words_of(note.node_id, after)
-    reason = "the model has left the node as it was" if same else None
+    old, new = (_node_in(plan, note.node_id) for plan in (before, after))
+    if old is None and new is None:
+        return note
+    reason = "the model has left the node as it was" if old == new else None
     return note.model_copy(update={"reason": reason, "planned": True})
 
 
-def _words_of(node_id: str, plan: WorkflowPlan) -> WorkflowNode | None:
+def _node_in(plan: WorkflowPlan, node_id: str) -> WorkflowNode | None:
     return next((node for node, _ in walk(plan.root_nodes) if node.id == node_id), None)
 
 
@@ -125,20 +130,23 @@ def _by_strategies(
     plan: WorkflowPlan, suggestions: Sequence[Suggestion], facts: RunFacts
 ) -> tuple[WorkflowPlan, list[Note]]:
     """What all strategies together make of a plan; those whose change would not run are left out."""
-    changed, notes = _one_by_one(plan, suggestions, facts, each_is_read=False)
-    if isinstance(_if_it_reads(changed, facts.settings.rules), Unchanged):  # seldom, and reading takes time
-        return _one_by_one(plan, suggestions, facts, each_is_read=True)
+    changed, notes = _one_by_one(plan, suggestions, facts, read=frozenset())
+    for kinds in (SPLITTING, frozenset(STRATEGIES)):  # that they make too many nodes is likeliest
+        if not isinstance(_if_it_reads(changed, facts.settings.rules), Unchanged):
+            break
+        changed, notes = _one_by_one(plan, suggestions, facts, read=kinds)
     return changed, notes
 
 
 def _one_by_one(
-    plan: WorkflowPlan, suggestions: Sequence[Suggestion], facts: RunFacts, *, each_is_read: bool
+    plan: WorkflowPlan, suggestions: Sequence[Suggestion], facts: RunFacts, *, read: frozenset[str]
 ) -> tuple[WorkflowPlan, list[Note]]:
+    """The same; of the strategies called *read* each result is read, as reading takes time."""
     notes: list[Note] = []
     changed_nodes: set[str] = set()
     for node_id, change in sorted(_suggested(suggestions), key=lambda pair: pair[1] in SPLITTING):
         outcome = _outcome(plan, node_id, change, facts, node_id in changed_nodes)
-        if each_is_read and not isinstance(outcome, Unchanged):
+        if change in read and not isinstance(outcome, Unchanged):
             outcome = _if_it_reads(outcome, facts.settings.rules)
         if isinstance(outcome, Unchanged):
             notes.append(Note(node_id=node_id, change=change, reason=str(outcome)))
@@ -162,7 +170,7 @@ def _suggested(suggestions: Sequence[Suggestion]) -> Iterable[tuple[str, str]]:
 def _outcome(
     plan: WorkflowPlan, node_id: str, change: str, facts: RunFacts, is_changed: bool
 ) -> WorkflowPlan | Unchanged:
-    if node_id not in {node.id for node, _ in walk(plan.root_nodes)}:
+    if _node_in(plan, node_id) is None:
         return Unchanged("the plan has no such node any more")
     if (strategy := STRATEGIES.get(change)) is None:
         hint = did_you_mean(change, STRATEGIES)

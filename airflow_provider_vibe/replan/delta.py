@@ -35,6 +35,9 @@ from airflow_provider_vibe.replan.safeguards import (
 )
 from airflow_provider_vibe.settings import Settings
 
+MOST_GATES = 10
+"""So many of the gates that a node no longer waits for are told by name: a node may have had thousands."""
+
 Told = str | tuple[str, ...] | None
 
 
@@ -152,8 +155,10 @@ def _loosening(
 def _told(kind: str, level: Level | None, beside: Level | None) -> Told:
     """A level for people: of a set only what the other one lacks."""
     if isinstance(level, frozenset):
-        lacking = level - beside if isinstance(beside, frozenset) else level
-        return tuple(sorted(lacking))
+        lacking = sorted(level - beside if isinstance(beside, frozenset) else level)
+        if kind == WAITS_FOR and len(lacking) > MOST_GATES:
+            lacking[MOST_GATES:] = [f"{len(lacking) - MOST_GATES} more"]
+        return tuple(lacking)
     if level is None:
         return None
     return "no limit" if math.isinf(level) else _MEASURES.get(kind, "{:g}".format)(level)

@@ -379,6 +379,13 @@ def test_renamed_node_is_taken_over_and_what_is_told_its_name_runs_again():
     assert called == {"b": 1, "d": 1}
 
 
+def test_renamed_node_is_not_looked_for_where_nearly_all_is_new(monkeypatch):
+    monkeypatch.setattr("airflow_provider_vibe.operators.earlier.MOST_GONE", 0)
+    first = run(CHAIN)
+    run(renamed(CHAIN, "a", "start"), first)
+    assert called["start"] == 1
+
+
 def test_node_that_does_the_same_as_one_that_is_still_there_is_another_one():
     first = run(CHAIN)
     twin = copy.deepcopy(CHAIN)

@@ -80,7 +80,8 @@ def assert_same_words_where_it_matters(before, after, waited, first, last) -> No
             assert "prompt" in inputs_of(old) or old["description"] == new["description"]
         is_told_the_vibe = tool_of(old) == "llm_generate" and is_behind
         is_judge = judges(old) or (tool_of(old) == "llm_validate" and is_gate(old))
-        if is_told_the_vibe or is_judge:
+        gives_it_on = tool_of(old) != "llm_generate" and "${vibe" in json.dumps(inputs_of(old))
+        if is_told_the_vibe or is_judge or gives_it_on:
             assert first["source_vibe"] == last["source_vibe"]
 
 

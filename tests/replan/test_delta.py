@@ -347,6 +347,8 @@ def copied(data):
 
 
 CHECKED = [without("post"), adding(node("gen")), copied]
+NEWS_RULES = {"tool": "text_rules", "tool_inputs": {"banned": ["x"]}}
+
 AROUND = {
     "another text is written": inputs("page", text="${nodes.gen.text}"),
     "a literal is written": inputs("page", text="Anything"),
@@ -361,6 +363,31 @@ AROUND = {
 def test_what_is_checked_stays_what_is_written(edits):
     assert not delta(*edits, before=CHECKED).is_empty
     assert delta(setting("gen", "description", to="Write on kettles"), before=CHECKED).is_empty
+
+
+GIVES_THE_VIBE_ON = {
+    "a file": inputs("page", text="A ${vibe.style} letter"),
+    "a text": [*CHECKED, *inputs("draft", pieces=["${nodes.gen.text}", "${vibe.style}"])],
+    "what is checked": inputs("check", text="${nodes.draft.text} ${vibe.style}"),
+}
+
+
+@pytest.mark.parametrize("before", GIVES_THE_VIBE_ON.values(), ids=GIVES_THE_VIBE_ON)
+def test_vibe_that_a_tool_gives_on_as_it_is_counts_as_its_words(before):
+    before = [setting(None, "source_vibe", "style", to="calm"), *before]
+    assert not delta(setting(None, "source_vibe", "style", to="BUY"), before=before).is_empty
+    assert delta(before=before).is_empty
+
+
+def test_of_many_gates_some_are_named_and_the_rest_counted():
+    gates = [node(f"g{number}", type="validate", parameters=NEWS_RULES) for number in range(15)]
+    waiting = [without("post"), *map(adding, gates)]
+    all_of_them = setting("page", "dependencies", to=["draft", *(each["id"] for each in gates)])
+    none_of_them = setting("page", "dependencies", to=["draft"])
+    (told,) = (
+        each for each in dropped(none_of_them, before=[*waiting, all_of_them]) if "no longer waits" in each
+    )
+    assert told.endswith(", 5 more")
 
 
 def test_words_for_a_model_are_fixed_where_nothing_holds_its_output_against_anything_any_more():

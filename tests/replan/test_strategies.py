@@ -27,7 +27,18 @@ from airflow_provider_vibe.runtime.node import do_work
 from airflow_provider_vibe.runtime.outcome import ExecutionResult
 from tests.plan.plans import composite, node, plan
 from tests.replan.adversary import first_plans
-from tests.replan.plans import NEWS, RULES, SETTINGS, adding, dropping, news, plan_of, setting, without
+from tests.replan.plans import (
+    NEWS,
+    RULES,
+    SETTINGS,
+    adding,
+    dropping,
+    news,
+    node_in,
+    plan_of,
+    setting,
+    without,
+)
 from tests.replan.test_auto_replans import sound
 
 FACTS = RunFacts(SETTINGS, fallback_connections={"vibe_llm": ["vibe_llm", "spare"], "mine": ["yours"]})
@@ -422,6 +433,19 @@ def test_notes_of_strategies_are_held_against_what_a_planner_makes(node_id, plan
     ]
     _, notes = answer(news(SPARE, SPLIT), wanted, FACTS, planner)
     assert next(note for note in notes if note.node_id == node_id).reason == reason
+
+
+def test_check_that_a_planner_adds_undoes_no_other_one():
+    more = Editor(lambda data: node_in(data, "draft")["checks"].append({"matches": "."}))
+    wanted = [suggest("draft", "enhance_output_detail"), suggest("post", "reduce_task_complexity")]
+    found, notes = answer(news(), wanted, FACTS, more)
+    assert len(PlanGraph(found.root_nodes).nodes["draft"].checks) == 4
+    assert str(notes[0]) == "enhance_output_detail of 'draft' done"
+
+
+def test_node_that_is_nowhere_is_not_said_to_be_left_as_it_was():
+    _, notes = answer(news(), [suggest("gone", "x")], FACTS, Editor(OTHER))
+    assert str(notes[0]) == "x of 'gone' changes nothing: the plan has no such node any more"
 
 
 def test_facts_of_a_run_are_its_completed_nodes_and_how_long_they_took():
