@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.replan.plans import CAREFUL, NEWS, all_nodes, without
+from tests.replan.plans import CAREFUL, NEWS, all_nodes, setting, without
 
 MODES = ("auto", "approve", "propose", "off")
 CONSEQUENCES = ("suggest", "retry", "fail")
@@ -248,12 +248,25 @@ def edit(draw: Draw, data: Data, bin_: list[Data]) -> None:
         draw(st.sampled_from(EDITS))(draw, data, bin_)
 
 
+BY_HAND = {
+    "with an unknown tool": [],
+    "of known tools": [without("post")],
+    "giving its vibe on": [
+        without("post"),
+        setting(None, "source_vibe", "style", to="Short"),
+        setting("page", "parameters", "tool_inputs", "text", to="${vibe.style}"),
+    ],
+    "careful": CAREFUL,
+}
+"""By kind of plan, what is changed of the plan of the news."""
+
+
 @st.composite
 def first_plans(draw: st.DrawFn) -> Data:
     """The plan of the news, careful or not, after some changes that somebody made by hand."""
     data = copy.deepcopy(NEWS)
-    kind = draw(st.sampled_from(["with an unknown tool", "of known tools", "careful", "careful"]))
-    for by_hand in {"of known tools": [without("post")], "careful": CAREFUL}.get(kind, []):
+    kind = draw(st.sampled_from([*BY_HAND, "careful"]))
+    for by_hand in BY_HAND[kind]:
         by_hand(data)
     data["params"]["key"] = {"type": "string", "default": "secret"}
     for _ in range(draw(st.integers(0, 4))):
