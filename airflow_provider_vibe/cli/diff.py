@@ -38,9 +38,6 @@ def diff(args: Namespace) -> None:
         if args.format == "json":
             print(json.dumps(found.as_json(), indent=2))
         else:
-            print(
-                *(["the plans say the same"] if found.is_empty else []),
-                *filter(None, [as_text(found)]),
-                sep="\n",
-            )
+            headline = "the plans say the same" if found.is_empty else ""
+            print("\n".join(filter(None, (headline, as_text(found)))))
         sys.exit(SAME if found.is_empty else DIFFER)

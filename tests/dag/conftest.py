@@ -7,6 +7,9 @@ import pytest
 
 from airflow_provider_vibe.tools.registry import build_registry
 from tests.dag import scripted
+from tests.dag.bundles import bundle, machine, plans, settled, unfinished
+
+__all__ = ["bundle", "machine", "plans", "settled", "unfinished"]  # fixtures
 
 
 @pytest.fixture

@@ -16,24 +16,8 @@ from hypothesis import strategies as st
 from airflow_provider_vibe.dag import archive as archive_module
 from airflow_provider_vibe.dag.snapshots import SnapshotError, loader_of
 from airflow_provider_vibe.plan.identity import airflow_id, sha256
-from tests.dag.bundles import (
-    bag_of,
-    begun,
-    bundle,
-    disk,
-    errors_of,
-    loaders_of,
-    machine,
-    plans,
-    put,
-    settled,
-    unfinished,
-    version_of,
-)
+from tests.dag.bundles import bag_of, begun, disk, errors_of, loaders_of, put, version_of
 from tests.dag.plans import node, plan, write
-
-__all__ = ["bundle", "machine", "plans", "settled", "unfinished"]
-
 
 # Versions
 

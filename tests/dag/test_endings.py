@@ -12,22 +12,8 @@ from airflow_provider_vibe.dag import loader as loader_module
 from airflow_provider_vibe.dag.translator import PlanTranslator
 from airflow_provider_vibe.plan.reading import Reading
 from airflow_provider_vibe.plan.rules import PlanRules
-from tests.dag.bundles import (
-    bag_of,
-    begun,
-    bundle,
-    errors_of,
-    loaders_of,
-    machine,
-    plans,
-    put,
-    settled,
-    unfinished,
-    version_of,
-)
+from tests.dag.bundles import bag_of, begun, errors_of, loaders_of, put, version_of
 from tests.dag.plans import node, plan, write
-
-__all__ = ["bundle", "machine", "plans", "settled", "unfinished"]
 
 
 def test_plan_that_goes_away_stays_without_a_schedule_until_its_run_has_ended(bundle, plans, unfinished):

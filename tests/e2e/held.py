@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from airflow_provider_vibe.dag.replanning.act import VibeApplyOperator
 from airflow_provider_vibe.dag.replanning.approve import VibeApproveOperator
 from airflow_provider_vibe.dag.replanning.dag import replan_dag
 from airflow_provider_vibe.dag.replanning.propose import VibeProposeOperator
-from tests.e2e.tools import folder
+from tests.e2e.tools import folder, wait_while_there
 
 
 def hold(dag_id: str, point: str) -> None:
@@ -24,8 +23,7 @@ def hold(dag_id: str, point: str) -> None:
     asked = folder() / f"{dag_id}.{point}.hold"
     if asked.exists():
         asked.with_suffix(".held").write_text(str(os.getpid()))
-    while asked.exists():
-        time.sleep(0.1)
+    wait_while_there(asked)
 
 
 def _held(method: Callable[..., Any], step: str) -> Callable[..., Any]:

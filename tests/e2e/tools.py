@@ -20,6 +20,12 @@ def folder() -> Path:
     return Path(os.environ[FOLDER_VARIABLE])
 
 
+def wait_while_there(path: Path) -> None:
+    """Wait until the test has deleted a file; the process ends with its cluster in any case."""
+    while path.exists():
+        time.sleep(0.1)
+
+
 @tool("noted", description="Notes its call; fails while NODE.fail exists, waits while NODE.wait does")
 def noted(text: str = "", context: dict[str, Any] | None = None) -> dict[str, Any]:
     """The tool of most nodes.
@@ -30,8 +36,7 @@ def noted(text: str = "", context: dict[str, Any] | None = None) -> dict[str, An
     node_id = context["node_id"]
     with (folder() / f"{node_id}.calls").open("a") as calls:
         calls.write(json.dumps({"text": text, "context": context}) + "\n")
-    while (folder() / f"{node_id}.wait").exists():
-        time.sleep(0.1)
+    wait_while_there(folder() / f"{node_id}.wait")
     failure = folder() / f"{node_id}.fail"
     if failure.exists():
         raise ConnectionError(failure.read_text())
